@@ -1,0 +1,72 @@
+# `make demo` and `make test` need Python 3.11 or newer and nothing else: both make their own .venv.
+#
+#   make demo      build a small model, optimize it, time it beside ONNX Runtime
+#   make test      linters, types, import contracts, and every test that is fast and needs no GPU
+#   make test-all  the same with the slow tests and many more random examples
+#   make lint      the checks without the tests
+#   make clean     remove .venv and everything that was built
+#
+# Settings, all on the command line:  make test PYTHON=python3.12 PYTEST_FLAGS="-k lit -x"
+PYTHON ?= python3
+WORKERS ?= 2
+PYTEST_FLAGS ?=
+PIP_FLAGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS)
+PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) $(PYTEST_FLAGS)
+
+# Someone who has built LLVM often has another `mlir` package on PYTHONPATH; it must not win here.
+unexport PYTHONPATH PYTHONHOME
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all lint clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+demo: $(VENV)/demo.stamp
+	@mkdir -p build
+	$(BIN)/python examples/infogan.py --batch 16 -o build/infogan.onnx
+	$(BIN)/einnet compile build/infogan.onnx -o build/infogan.einnet
+	$(BIN)/einnet bench build/infogan.onnx
+
+# Pytest comes last, so that its summary line closes the output.
+test: lint
+	$(PYTEST)
+
+test-all: lint
+	$(PYTEST) -m "not device" --hypothesis-profile=full
+
+lint: $(VENV)/dev.stamp
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports --no-logo
+
+clean:
+	rm -rf $(VENV) build .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/python.stamp:
+	@command -v "$(PYTHON)" >/dev/null || { \
+	  echo "error: no '$(PYTHON)' on PATH; name a Python 3.11 or newer: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "error: einnet needs Python 3.11 or newer, and '$(PYTHON)' is $$("$(PYTHON)" -V 2>&1);" \
+	       "name another: make PYTHON=python3.12" >&2; exit 1; }
+	"$(PYTHON)" -m venv $(VENV)
+	@touch $@
+
+$(VENV)/dev.stamp: pyproject.toml | $(VENV)/python.stamp
+	@echo "installing einnet and its development tools into $(VENV) (about a minute)"
+	$(PIP) --editable '.[dev]'
+	@touch $@
+
+# The development environment holds everything that the demo needs.
+$(VENV)/demo.stamp: pyproject.toml | $(VENV)/python.stamp
+	@if [ ! $(VENV)/dev.stamp -nt pyproject.toml ]; then \
+	  echo "installing einnet into $(VENV) (about a minute)"; \
+	  $(PIP) --editable '.[onnx,bench]' || exit 1; \
+	fi
+	@touch $@

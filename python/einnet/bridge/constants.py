@@ -1,0 +1,70 @@
+"""Constants in the IR: scalars as exact fractions, small dense tensors element by element."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+from mlir import ir
+
+from einnet.bridge.refusal import NotExpressible
+
+DENSE_LIMIT = 64
+"""A dense constant of more elements stays opaque."""
+
+
+def operation_of(value: ir.Value) -> ir.Operation | None:
+    """The operation that defines the value, None for a block argument."""
+    owner = value.owner
+    if isinstance(owner, ir.Block):
+        return None
+    return owner.operation
+
+
+def scalar_attribute(attribute: ir.Attribute) -> Fraction | None:
+    """A number as an exact fraction; None for another kind of attribute or no finite number."""
+    if isinstance(attribute, ir.FloatAttr):
+        return Fraction(attribute.value) if math.isfinite(attribute.value) else None
+    if isinstance(attribute, ir.BoolAttr | ir.IntegerAttr):
+        return Fraction(int(attribute.value))
+    return None
+
+
+def constant_of(value: ir.Value) -> Fraction | None:
+    """The finite number that a scalar, or every element of a tensor, is known to be."""
+    operation = operation_of(value)
+    if operation is None:
+        return None
+    if operation.name in ("linalg.fill", "tensor.splat"):
+        return constant_of(operation.operands[0])
+    if operation.name != "arith.constant":
+        return None
+    attribute = operation.attributes["value"]
+    if isinstance(attribute, ir.DenseElementsAttr):
+        if not attribute.is_splat:
+            return None
+        attribute = attribute.get_splat_value()
+    return scalar_attribute(attribute)
+
+
+def dense_elements(attribute: ir.Attribute) -> list[tuple[tuple[int, ...], Fraction]]:
+    """Position and value of every non-zero element of a small dense constant."""
+    if not isinstance(attribute, ir.DenseElementsAttr):
+        raise NotExpressible("the constant's elements are not in the IR")
+    type_ = ir.ShapedType(attribute.type)
+    shape = tuple(type_.shape)
+    if math.prod(shape) > DENSE_LIMIT:
+        raise NotExpressible(f"the dense constant has more than {DENSE_LIMIT} elements")
+    if isinstance(type_.element_type, ir.BF16Type):
+        raise NotExpressible("MLIR 22 does not hand out bf16 elements")
+    # The bindings describe neither the buffer nor its element type to the type checker.
+    array = np.array(attribute).reshape(shape)  # pyright: ignore[reportCallIssue, reportArgumentType]
+    elements: list[tuple[tuple[int, ...], Fraction]] = []
+    for position, element in np.ndenumerate(array):
+        number = element.item()
+        if not math.isfinite(number):
+            raise NotExpressible("the constant holds an infinity or a NaN")
+        if number:
+            elements.append((position, Fraction(number)))
+    return elements

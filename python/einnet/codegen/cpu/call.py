@@ -1,0 +1,123 @@
+"""Calling compiled code: a C symbol, its signature, and the workspace it computes in."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from einnet.codegen.cpu.signature import Signature, Tensor
+from einnet.errors import InputError
+
+Array = NDArray[np.generic]
+
+# A cache line: vector loads of workspace buffers never straddle two, and slots never share one.
+_ALIGNMENT = 64
+
+
+class CompiledFunction:
+    """A function of the C type `void (void **pointers)`; `call` takes the address of `pointers`.
+
+    Its workspace is allocated and touched once, so that no call pays for page faults. Calls from
+    several threads take turns, since they share the workspace.
+    """
+
+    def __init__(
+        self,
+        call: Callable[[int], object],
+        signature: Signature,
+        bound: Mapping[int, Array] | None = None,
+    ) -> None:
+        """`bound` fixes arguments, by their position, for all calls."""
+        self.signature = signature
+        self._call = call
+        self._lock = threading.Lock()
+        self._bound = dict(bound or {})
+        self._free = [
+            (position, argument)
+            for position, argument in enumerate(signature.arguments)
+            if position not in self._bound
+        ]
+        self._workspace = [_aligned(nbytes) for nbytes in signature.workspace]
+        self._first_result = len(signature.arguments)
+        first_slot = self._first_result + len(signature.results)
+        self._pointers = (ctypes.c_void_p * (first_slot + len(self._workspace)))()
+        for position, array in self._bound.items():
+            self._pointers[position] = array.ctypes.data
+        for position, slot in enumerate(self._workspace, start=first_slot):
+            self._pointers[position] = slot.ctypes.data
+
+    def bind(self, stored: Sequence[Array]) -> CompiledFunction:
+        """The function of the inputs alone: `stored` are its weights and constants, in order."""
+        positions = [i for i, a in enumerate(self.signature.arguments) if a.role != "input"]
+        _check_count("stored array", len(stored), len(positions))
+        for position, array in zip(positions, stored, strict=True):
+            argument = self.signature.arguments[position]
+            check_array(f"{argument.role} '{argument.name}'", array, argument.tensor)
+        return CompiledFunction(
+            self._call, self.signature, dict(zip(positions, stored, strict=True))
+        )
+
+    def __call__(self, *arguments: Array, out: Sequence[Array] | None = None) -> tuple[Array, ...]:
+        """Run on the arguments that are not bound, in order; they are read in place.
+
+        Results are new arrays, or `out`, which must overlap no argument and is overwritten.
+        Raises `InputError` for a wrong number, shape, dtype or layout.
+        """
+        _check_count("argument", len(arguments), len(self._free))
+        for (_, argument), array in zip(self._free, arguments, strict=True):
+            check_array(f"{argument.role} '{argument.name}'", array, argument.tensor)
+        if out is None:
+            results = tuple(
+                np.empty(r.tensor.shape, r.tensor.dtype) for r in self.signature.results
+            )
+        else:
+            results = tuple(out)
+            self._check_results((*arguments, *self._bound.values()), results)
+        with self._lock:
+            for (position, _), array in zip(self._free, arguments, strict=True):
+                self._pointers[position] = array.ctypes.data
+            for position, array in enumerate(results, start=self._first_result):
+                self._pointers[position] = array.ctypes.data
+            self._call(ctypes.addressof(self._pointers))
+        return results
+
+    def _check_results(self, arguments: Sequence[Array], results: Sequence[Array]) -> None:
+        _check_count("result", len(results), len(self.signature.results))
+        for index, (result, array) in enumerate(zip(self.signature.results, results, strict=True)):
+            what = f"result '{result.name}'"
+            check_array(what, array, result.tensor)
+            if not array.flags.writeable:
+                raise InputError(f"{what}: the array is read-only")
+            if any(np.may_share_memory(array, o) for o in (*arguments, *results[:index])):
+                raise InputError(f"{what}: the array overlaps another argument or result")
+
+
+def check_array(what: str, array: Array, tensor: Tensor) -> None:
+    """`InputError` unless `array` is a contiguous array of the shape and dtype of `tensor`."""
+    if array.shape != tensor.shape:
+        raise InputError(f"{what}: its shape is {array.shape}, expected {tensor.shape}")
+    if array.dtype != tensor.dtype:
+        raise InputError(
+            f"{what}: its dtype is {array.dtype}, expected {tensor.dtype}",
+            hint=f"convert it: array.astype('{tensor.dtype}')",
+        )
+    if not array.flags.c_contiguous:
+        raise InputError(
+            f"{what}: the array is not contiguous", hint="pass numpy.ascontiguousarray(array)"
+        )
+
+
+def _check_count(what: str, given: int, expected: int) -> None:
+    if given != expected:
+        raise InputError(f"{given} {what}s given, expected {expected}")
+
+
+def _aligned(nbytes: int) -> NDArray[np.uint8]:
+    room = np.empty(nbytes + _ALIGNMENT, np.uint8)
+    room.fill(0)  # touches every page now
+    start = -room.ctypes.data % _ALIGNMENT
+    return room[start : start + nbytes]

@@ -1,0 +1,268 @@
+"""An optimized module, ordinary linalg on tensors, to the LLVM dialect: one flat pipeline.
+
+    simplify       inline, canonicalize; products overwrite instead of adding to zeros
+    fuse           elementwise operations into their consumers
+    bufferize      one-shot, row-major at function borders, arguments read-only
+    call products  operations tagged for BLAS become calls; the others become generics
+    place buffers  results and intermediates become arguments
+    arrange        order of loops, vectorizable math, contraction to FMA
+    loops, llvm    scalar loops, LLVM dialect; LLVM vectorizes the innermost loops
+
+The result is text: it says nothing about the host's instruction set, which is chosen when the text
+becomes machine code (`jit`, `library`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mlir import ir
+from mlir.dialects import func
+
+from einnet.codegen.cpu.approximations import approximate_math
+from einnet.codegen.cpu.blas_calls import call_blas
+from einnet.codegen.cpu.buffers import copies_to_loops, place_buffers
+from einnet.codegen.cpu.loops import allow_contraction, reorder_reductions
+from einnet.codegen.cpu.products import drop_zero_fills, shield, unshield
+from einnet.codegen.cpu.signature import (
+    NUMPY_DTYPES,
+    Argument,
+    Result,
+    Signature,
+    Tensor,
+)
+from einnet.codegen.cpu.walk import walk
+from einnet.errors import InputError
+from einnet.toolchain.mlir import make_context, parse_module, run_pipeline
+
+MAIN = "main"
+PREPARE = "prepare"
+
+SIMPLIFY = "builtin.module(inline,canonicalize,cse)"
+FUSE = "builtin.module(func.func(linalg-fuse-elementwise-ops),canonicalize,cse)"
+BUFFERIZE = (
+    "builtin.module(canonicalize,cse,eliminate-empty-tensors,one-shot-bufferize{bufferize-function-boundaries=1"
+    " function-boundary-type-conversion=identity-layout-map"
+    " unknown-type-conversion=identity-layout-map allow-return-allocs-from-loops=1},"
+    "canonicalize,cse,func.func(buffer-loop-hoisting))"
+)
+GENERALIZE = "builtin.module(func.func(linalg-generalize-named-ops))"
+LOOPS = (
+    "builtin.module(func.func(convert-linalg-to-loops,scf-forall-to-for),canonicalize,cse,"
+    "func.func(loop-invariant-code-motion))"
+)
+LLVM = (
+    "builtin.module(expand-strided-metadata,lower-affine,"
+    "func.func(math-expand-ops{ops=rsqrt,round,roundeven,ctlz}),convert-scf-to-cf,"
+    "arith-expand{include-bf16=1},memref-expand,"
+    "convert-math-to-llvm,convert-math-to-libm,convert-index-to-llvm,finalize-memref-to-llvm,"
+    "convert-arith-to-llvm,convert-func-to-llvm{use-bare-ptr-memref-call-conv=1},"
+    "convert-cf-to-llvm,convert-ub-to-llvm,reconcile-unrealized-casts,canonicalize,cse)"
+)
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A module in the LLVM dialect with one C symbol for `@main` and one for `@prepare`.
+
+    `prepare` is None for a module without prepared constants; the n-th result of `prepare` is the
+    argument of `main` with role "constant" and name "n".
+    """
+
+    text: str
+    main: Signature
+    prepare: Signature | None
+
+
+def lower(text: str, function: str = MAIN, filename: str = "<stdin>") -> Lowered:
+    """Lower the module `text`, whose entry point is `function`.
+
+    `InputError`: the text does not parse, shapes are not static, an element type or a tag is not
+    supported. `PipelineError`: an operation has no lowering; it carries the command to see it.
+    """
+    context = make_context(allow_unregistered=True)
+    with context, ir.Location.unknown():
+        module = parse_module(text, context, filename)
+        names = _entries(module, function)
+        interfaces = [_interface(_find(module, name)) for name in names]
+        _hide_the_rest(module, names)
+
+        run_pipeline(module, SIMPLIFY, filename)
+        for name in names:
+            drop_zero_fills(_find(module, name).operation)
+            shield(_find(module, name).operation)
+        run_pipeline(module, FUSE, filename)
+        for name in names:
+            unshield(_find(module, name).operation)
+            _refuse_booleans(_find(module, name))
+            _protect_arguments(_find(module, name))
+        run_pipeline(module, BUFFERIZE, filename)
+        for name in names:
+            call_blas(module, _find(module, name).operation)
+        run_pipeline(module, GENERALIZE, filename)
+        signatures: list[Signature] = []
+        for name, (arguments, results) in zip(names, interfaces, strict=True):
+            body = _find(module, name)
+            workspace = place_buffers(body, tuple(result.tensor for result in results))
+            copies_to_loops(body)
+            reorder_reductions(body)
+            approximate_math(body)
+            allow_contraction(body)
+            signatures.append(Signature(_symbol(name, function), arguments, results, workspace))
+        run_pipeline(module, LOOPS, filename)
+        run_pipeline(module, LLVM, filename)
+        for name, signature in zip(names, signatures, strict=True):
+            _export(module, name, signature)
+        if not module.operation.verify():
+            raise AssertionError("the lowered module does not verify")
+        return Lowered(str(module), signatures[0], signatures[1] if len(signatures) > 1 else None)
+
+
+def _entries(module: ir.Module, function: str) -> list[str]:
+    """The entry point, then `@prepare` if there is one."""
+    defined = [
+        op.name.value
+        for op in module.body.operations
+        if isinstance(op, func.FuncOp) and not op.is_external
+    ]
+    if function not in defined:
+        raise InputError(
+            f"the module has no function @{function}",
+            hint=f"it defines: {', '.join('@' + name for name in defined) or 'none'}",
+        )
+    return [function, PREPARE] if PREPARE in defined and function != PREPARE else [function]
+
+
+def _find(module: ir.Module, name: str) -> func.FuncOp:
+    # Looked up again after every pipeline: a pass may have replaced the operation.
+    for op in module.body.operations:
+        if isinstance(op, func.FuncOp) and op.name.value == name:
+            return op
+    raise AssertionError(f"a pass removed @{name}")
+
+
+def _interface(function: func.FuncOp) -> tuple[tuple[Argument, ...], tuple[Result, ...]]:
+    name = function.name.value
+    arguments = tuple(
+        _argument(name, index, type_, attributes)
+        for index, (type_, attributes) in enumerate(
+            zip(function.type.inputs, _attributes(function, "arg_attrs"), strict=True)
+        )
+    )
+    results = tuple(
+        Result(_text(attributes, "einnet.name") or f"result{index}", _tensor(name, type_))
+        for index, (type_, attributes) in enumerate(
+            zip(function.type.results, _attributes(function, "res_attrs"), strict=True)
+        )
+    )
+    for kind, names in (
+        ("arguments", [(a.role, a.name) for a in arguments]),
+        ("results", [("result", r.name) for r in results]),
+    ):
+        if len(set(names)) != len(names):
+            raise InputError(f"@{name}: two {kind} have the same name")
+    return arguments, results
+
+
+def _attributes(function: func.FuncOp, which: str) -> list[ir.DictAttr | None]:
+    count = len(function.type.inputs if which == "arg_attrs" else function.type.results)
+    if which not in function.attributes:
+        return [None] * count
+    return [ir.DictAttr(attributes) for attributes in ir.ArrayAttr(function.attributes[which])]
+
+
+def _argument(
+    function: str, index: int, type_: ir.Type, attributes: ir.DictAttr | None
+) -> Argument:
+    tensor = _tensor(function, type_)
+    if (weight := _text(attributes, "einnet.weight")) is not None:
+        return Argument(weight, "weight", tensor)
+    if attributes is not None and "einnet.constant" in attributes:
+        number = ir.IntegerAttr(attributes["einnet.constant"]).value
+        return Argument(str(number), "constant", tensor)
+    return Argument(_text(attributes, "einnet.name") or f"arg{index}", "input", tensor)
+
+
+def _text(attributes: ir.DictAttr | None, key: str) -> str | None:
+    if attributes is None or key not in attributes:
+        return None
+    return ir.StringAttr(attributes[key]).value
+
+
+def _tensor(function: str, type_: ir.Type) -> Tensor:
+    if not isinstance(type_, ir.RankedTensorType):
+        raise InputError(f"@{function}: {type_} is not a ranked tensor")
+    tensor = ir.RankedTensorType(type_)
+    if not tensor.has_static_shape:
+        raise InputError(f"@{function}: {type_} has no static shape")
+    element = str(tensor.element_type)
+    if element not in NUMPY_DTYPES:
+        raise InputError(
+            f"@{function}: the CPU target has no element type {element}",
+            hint=f"supported: {', '.join(NUMPY_DTYPES)}",
+        )
+    return Tensor(tuple(tensor.shape), element)
+
+
+def _hide_the_rest(module: ir.Module, names: Sequence[str]) -> None:
+    """Private functions disappear once they are inlined."""
+    for op in module.body.operations:
+        if isinstance(op, func.FuncOp) and op.name.value not in names:
+            op.attributes["sym_visibility"] = ir.StringAttr.get("private")
+
+
+def _refuse_booleans(function: func.FuncOp) -> None:
+    """A `memref<i1>` would abort the process later, in finalize-memref-to-llvm (MLIR 22)."""
+    for op in walk(function.operation):
+        for result in op.results:
+            if isinstance(result.type, ir.RankedTensorType):
+                element = ir.RankedTensorType(result.type).element_type
+                if str(element) == "i1":
+                    raise InputError(
+                        f"@{function.name.value}: {op.name} gives a tensor of i1",
+                        hint="the CPU target stores no booleans; compute them where they are used",
+                    )
+
+
+def _protect_arguments(function: func.FuncOp) -> None:
+    """Without this, bufferization may compute into the caller's inputs and weights."""
+    count = len(function.type.inputs)
+    readonly = ir.DictAttr.get({"bufferization.writable": ir.BoolAttr.get(False)})
+    function.attributes["arg_attrs"] = ir.ArrayAttr.get([readonly] * count)
+
+
+def _symbol(name: str, entry: str) -> str:
+    return "einnet_main" if name == entry else "einnet_prepare"
+
+
+def _export(module: ir.Module, name: str, signature: Signature) -> None:
+    """`void symbol(void **pointers)`, which calls the function on the pointers.
+
+    The function itself stays out of line: `noalias` is a property of its arguments.
+    """
+    body = f"{signature.symbol}_body"
+    function = next(
+        op
+        for op in module.body.operations
+        if op.operation.name == "llvm.func"
+        and ir.StringAttr(op.attributes["sym_name"]).value == name
+    )
+    function.attributes["sym_name"] = ir.StringAttr.get(body)
+    function.attributes["linkage"] = ir.Attribute.parse("#llvm.linkage<internal>")
+    function.attributes["no_inline"] = ir.UnitAttr.get()
+    count = len(signature.arguments) + len(signature.results) + len(signature.workspace)
+    loads = "".join(
+        f"    %a{i} = llvm.getelementptr %pointers[{i}] : (!llvm.ptr) -> !llvm.ptr, !llvm.ptr\n"
+        f"    %p{i} = llvm.load %a{i} : !llvm.ptr -> !llvm.ptr\n"
+        for i in range(count)
+    )
+    operands = ", ".join(f"%p{i}" for i in range(count))
+    types = ", ".join(["!llvm.ptr"] * count)
+    wrapper = ir.Module.parse(
+        f"llvm.func @{body}({types})\n"
+        f"llvm.func @{signature.symbol}(%pointers: !llvm.ptr) {{\n{loads}"
+        f"    llvm.call @{body}({operands}) : ({types}) -> ()\n    llvm.return\n}}\n"
+    )
+    exported = wrapper.body.operations[1].operation
+    module.body.append(exported.detach_from_parent())

@@ -1,0 +1,142 @@
+"""Programs: tensors defined one after another by expressions, with opaque operations between.
+
+The same type describes the imported function, a plan for one of its subprograms, and the
+optimized function: a plan is a program whose statements say which of them a library computes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from einnet.expr.nodes import Scope, Tensor, tensors_of
+
+
+@dataclass(frozen=True)
+class Product:
+    """A definition that is one (batched) matrix product of two reads.
+
+    `out[batch, m, n] = S<k> a[batch, m, k] * b[batch, k, n]`, each letter a group of iterators of
+    the scope, in the order in which the operands and the result hold them. The definition's body
+    is one term of two factors, a first; every index is a bare iterator.
+    """
+
+    batch: tuple[str, ...]
+    m: tuple[str, ...]
+    n: tuple[str, ...]
+    k: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Definition:
+    """`result = scope`. The scope's traversal box starts at 0 and has the result's shape.
+
+    `label` names the operation it came from (attribute `einnet.label`, or the operation's name);
+    `library` says how a library computes it, None for an eOperator.
+    """
+
+    result: Tensor
+    scope: Scope
+    label: str = ""
+    library: Product | None = None
+
+    @property
+    def operands(self) -> tuple[Tensor, ...]:
+        return tensors_of(self.scope)
+
+
+@dataclass(frozen=True)
+class Opaque:
+    """An operation that the expression language does not describe.
+
+    `operation` identifies it (its name and attributes as text): equal operations on equal
+    operands have equal results. `handle` finds the operation in the module it was lifted from.
+    """
+
+    results: tuple[Tensor, ...]
+    operands: tuple[Tensor, ...]
+    operation: str
+    handle: int
+
+
+Statement = Definition | Opaque
+
+
+@dataclass(frozen=True)
+class Program:
+    """A function on tensors: inputs, statements in order of evaluation, outputs.
+
+    `weights` are the inputs that hold constants of the model; what is computed from them alone is
+    computed at compile time. Every tensor has one definition, before its uses.
+    """
+
+    name: str
+    inputs: tuple[Tensor, ...]
+    statements: tuple[Statement, ...]
+    outputs: tuple[Tensor, ...]
+    weights: frozenset[str] = frozenset()
+
+    @property
+    def definitions(self) -> tuple[Definition, ...]:
+        return tuple(s for s in self.statements if isinstance(s, Definition))
+
+    def definition_of(self, name: str) -> Definition | None:
+        """The definition of the tensor `name`; None for an input or an opaque result."""
+        for statement in self.statements:
+            if isinstance(statement, Definition) and statement.result.name == name:
+                return statement
+        return None
+
+
+def results_of(statement: Statement) -> tuple[Tensor, ...]:
+    return statement.results if isinstance(statement, Opaque) else (statement.result,)
+
+
+def constants_of(program: Program) -> frozenset[str]:
+    """The names of all tensors that depend on weights alone, the weights included."""
+    known = set(program.weights)
+    for statement in program.statements:
+        if isinstance(statement, Definition) and all(t.name in known for t in statement.operands):
+            known.add(statement.result.name)
+    return frozenset(known)
+
+
+def uses_of(program: Program) -> Mapping[str, int]:
+    """How many statements and outputs use each tensor."""
+    count: dict[str, int] = {}
+    for statement in program.statements:
+        for tensor in statement.operands:
+            count[tensor.name] = count.get(tensor.name, 0) + 1
+    for tensor in program.outputs:
+        count[tensor.name] = count.get(tensor.name, 0) + 1
+    return count
+
+
+def without_dead(program: Program) -> Program:
+    """The program without statements that no output depends on."""
+    needed = {t.name for t in program.outputs}
+    kept: list[Statement] = []
+    for statement in reversed(program.statements):
+        if any(t.name in needed for t in results_of(statement)):
+            kept.append(statement)
+            needed.update(t.name for t in statement.operands)
+    return replace(program, statements=tuple(reversed(kept)))
+
+
+def names_of(program: Program) -> set[str]:
+    """Every tensor name in the program."""
+    names = {t.name for t in program.inputs}
+    for statement in program.statements:
+        names.update(t.name for t in results_of(statement))
+    return names
+
+
+def splice(program: Program, replacements: Mapping[str, Iterable[Statement]]) -> Program:
+    """Replace the definitions of some tensors by sequences of statements that define them."""
+    statements: list[Statement] = []
+    for statement in program.statements:
+        if isinstance(statement, Definition) and statement.result.name in replacements:
+            statements.extend(replacements[statement.result.name])
+        else:
+            statements.append(statement)
+    return replace(program, statements=tuple(statements))

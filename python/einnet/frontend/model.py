@@ -1,0 +1,97 @@
+"""What every front end delivers: a linalg module as text, its weights, and its ports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlir import ir
+from mlir.dialects import func
+
+from einnet.errors import InputError, Location
+from einnet.frontend.weights import Weights
+
+NAME = "einnet.name"
+"""Attribute of a function's argument or result: what the model calls this input or output."""
+
+WEIGHT = "einnet.weight"
+"""Attribute of a function's argument: the name of the weight that belongs there."""
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input or output of a model; `dtype` is MLIR's element type, such as `f32`."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclass(frozen=True)
+class ImportedModel:
+    """A model as MLIR 22 text: linalg on tensors in the function `@<entry>`.
+
+    The arguments of the entry are `inputs` in order, with the weights (marked `einnet.weight`)
+    anywhere between; its results are `outputs` in order. All shapes are static.
+    """
+
+    mlir: str
+    weights: Weights
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    source: Path
+    entry: str = "main"
+
+
+def ports(function: func.FuncOp) -> tuple[tuple[Port, ...], tuple[Port, ...], tuple[Port, ...]]:
+    """Inputs, weights and outputs of a function; what has no name is `arg<i>` or `result<i>`.
+
+    Raises `InputError` at the function for an argument or result that is not a static tensor.
+    """
+    inputs: list[Port] = []
+    weights: list[Port] = []
+    for index, (type_, attributes) in enumerate(
+        zip(function.type.inputs, argument_attributes(function), strict=True)
+    ):
+        if WEIGHT in attributes:
+            weights.append(_port(function, _text(attributes, WEIGHT), type_))
+        else:
+            name = _text(attributes, NAME) if NAME in attributes else f"arg{index}"
+            inputs.append(_port(function, name, type_))
+    outputs = [
+        _port(function, _text(attributes, NAME) if NAME in attributes else f"result{index}", type_)
+        for index, (type_, attributes) in enumerate(
+            zip(function.type.results, result_attributes(function), strict=True)
+        )
+    ]
+    return tuple(inputs), tuple(weights), tuple(outputs)
+
+
+def argument_attributes(function: func.FuncOp) -> list[ir.DictAttr]:
+    """The attributes of each argument."""
+    return _attributes(function, "arg_attrs", len(function.type.inputs))
+
+
+def result_attributes(function: func.FuncOp) -> list[ir.DictAttr]:
+    """The attributes of each result."""
+    return _attributes(function, "res_attrs", len(function.type.results))
+
+
+def _attributes(function: func.FuncOp, key: str, count: int) -> list[ir.DictAttr]:
+    if key not in function.attributes:
+        return [ir.DictAttr.get({}, context=function.context)] * count
+    return [ir.DictAttr(item) for item in ir.ArrayAttr(function.attributes[key])]
+
+
+def _text(attributes: ir.DictAttr, key: str) -> str:
+    return ir.StringAttr(attributes[key]).value
+
+
+def _port(function: func.FuncOp, name: str, type_: ir.Type) -> Port:
+    if not isinstance(type_, ir.RankedTensorType) or not type_.has_static_shape:
+        raise InputError(
+            f"'{name}' of @{function.name.value} has type {type_}, not a tensor of static shape",
+            location=Location(f"@{function.name.value}"),
+            hint="fix the sizes in the model before it is compiled",
+        )
+    return Port(name, tuple(type_.shape), str(type_.element_type))

@@ -1,0 +1,85 @@
+"""Summation splitting (EinNet, OSDI 2023, section 4.1).
+
+Formula: `L_x S_{y1,y2} g(x,y1) * f(x,y1,y2)  =  L_x S_{y1} g * { L_{x,y1} S_{y2} f }[x,y1]`.
+
+The chosen summation iterators y1 become the outer sum; factors and guards g that do not depend on
+the inner sums y2 may move out, which is what gives a product of several matrices its order of
+association. Sound by associativity and distributivity; always applicable, provided that something
+moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator as Iterable_
+from itertools import combinations
+
+from einnet.expr.index import iterators_of, var
+from einnet.expr.nodes import Body, Call, Factor, Guard, Read, Scope, Term
+from einnet.rules.rewrite import NotApplicable, Rewrite, Step
+
+RULE = "split-summation"
+REASON = "a sum over two groups of iterators is the sum over one of the sums over the other"
+
+
+def split_summation(scope: Scope, outer: tuple[str, ...], *, hoist: bool = True) -> Scope:
+    """Move the summation iterators `outer` to an outer sum.
+
+    With `hoist`, the factors and guards that no remaining inner sum touches move out as well.
+    Raises NotApplicable if a name is no summation iterator, or if nothing would move.
+    """
+    sums = {i.name for i in scope.summation}
+    for name in outer:
+        if name not in sums:
+            known = ", ".join(sorted(sums)) or "none"
+            raise NotApplicable(f"{name} is not a summation iterator; there are: {known}")
+    inner_sums = sums - set(outer)
+    moved_factors: tuple[Factor, ...] = ()
+    moved_guards: tuple[Guard, ...] = ()
+    body = scope.body
+    if hoist and inner_sums and len(body) == 1:
+        term = body[0]
+        moved_factors = tuple(f for f in term.factors if not iterators_in(f) & inner_sums)
+        kept_factors = tuple(f for f in term.factors if iterators_in(f) & inner_sums)
+        if kept_factors:
+            moved_guards = tuple(g for g in term.guards if not iterators_of(g.index) & inner_sums)
+            kept_guards = tuple(g for g in term.guards if iterators_of(g.index) & inner_sums)
+            body = (Term(kept_factors, kept_guards, term.coefficient),)
+        else:
+            moved_factors = ()
+    if not outer and not moved_factors and not moved_guards:
+        raise NotApplicable("no iterator was chosen and no factor is free of the inner sums")
+    used = iterators_in_body(body)
+    everything = scope.traversal + tuple(i for i in scope.summation if i.name in outer)
+    traversal = tuple(i for i in everything if i.name in used)
+    summation = tuple(i for i in scope.summation if i.name not in outer)
+    inner = Scope(traversal, summation, body)
+    read = Read(inner, tuple(var(i.name) for i in traversal))
+    outer_sums = tuple(i for i in scope.summation if i.name in outer)
+    return Scope(scope.traversal, outer_sums, (Term((read, *moved_factors), moved_guards),))
+
+
+def rewrites(scope: Scope) -> Iterable_[Rewrite]:
+    """Every proper non-empty subset of the sums as the outer sum."""
+    names = [i.name for i in scope.summation]
+    for size in range(1, len(names)):
+        for outer in combinations(names, size):
+            step = Step(RULE, (("outer", outer),))
+            yield Rewrite(split_summation(scope, outer), step, REASON)
+
+
+def iterators_in(factor: Factor) -> frozenset[str]:
+    """The iterators that a factor depends on."""
+    if isinstance(factor, Call):
+        return frozenset[str]().union(*(iterators_in_body(a) for a in factor.arguments))
+    return frozenset[str]().union(*(iterators_of(e) for e in factor.index))
+
+
+def iterators_in_body(body: Body) -> frozenset[str]:
+    """The iterators that a body depends on."""
+    found: set[str] = set()
+    for term in body:
+        for factor in term.factors:
+            found |= iterators_in(factor)
+        for guard in term.guards:
+            found |= iterators_of(guard.index)
+    return frozenset(found)

@@ -1,0 +1,115 @@
+"""The moves of the search: sequences of rule applications, with parameters read off the expression.
+
+A *repair* addresses one obstacle between the expression and a target (converging derivation); the
+explorative strategy applies every move everywhere. Factors are the strides, divisors and extents
+that occur in the expression; no operator and no constant list is named here. A composite move
+groups the steps of a repair whose first step alone would lead away from the target.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+
+from einnet.expr.index import Index, Var, iterators_of, linear
+from einnet.expr.nodes import Residue, Scope
+from einnet.rules.rewrite import Step
+from einnet.search.distance import BadPart, Obstacle, divisions
+from einnet.search.state import reflect, skew, split, split_summation
+
+Move = tuple[Step, ...]
+
+
+def repairs(core: Scope, obstacle: Obstacle) -> list[Move]:
+    """Moves that address one obstacle, composite ones first."""
+    if isinstance(obstacle, BadPart):
+        return _unique(_part_moves(core, obstacle.part))
+    guard = obstacle.guard
+    moves: list[Move] = []
+    if isinstance(guard, Residue):
+        extents = _extents(core)
+        wide = sorted(n for n in obstacle.iterators if extents[n] > guard.modulus)
+        if len(wide) > 1:
+            moves.append(tuple(split(n, guard.modulus) for n in wide))
+        moves += [(split(n, guard.modulus),) for n in wide]
+    sums = {i.name for i in core.summation}
+    moves += [(split_summation(n),) for n in sorted(obstacle.iterators & sums)]
+    moves += _skews(core, guard.index)
+    return _unique(moves)
+
+
+def all_moves(core: Scope) -> list[Move]:
+    """Every move that any rule offers on the core."""
+    moves: list[Move] = []
+    factors: set[int] = set()
+    for index in _indices(core):
+        factors |= {abs(c) for _, c in index.terms}
+        factors |= {d.divisor for d in divisions(index)}
+        if len(iterators_of(index)) > 1:
+            moves += _part_moves(core, linear(0, index.terms))
+    factors |= {g.modulus for g in core.term.guards if isinstance(g, Residue)}
+    moves += [(split_summation(i.name),) for i in core.summation]
+    for iterator in core.traversal + core.summation:
+        moves += [(split(iterator.name, k),) for k in sorted(factors) if 1 < k < iterator.extent]
+        moves.append((reflect(iterator.name),))
+    return _unique(moves)
+
+
+def _part_moves(core: Scope, part: Index) -> list[Move]:
+    sums = {i.name for i in core.summation}
+    extents = _extents(core)
+    moves: list[Move] = []
+    for division in divisions(part):
+        wide = [
+            atom.name
+            for atom, c in division.operand.terms
+            if isinstance(atom, Var)
+            and c % division.divisor
+            and extents[atom.name] > division.divisor
+        ]
+        if len(wide) > 1:
+            moves.append(tuple(split(n, division.divisor) for n in wide))
+    groups = [(part, 1)] + [(d.operand, d.divisor) for d in divisions(part)]
+    for terms, divisor in groups:
+        moves += _skews(core, terms)
+        names = [atom.name for atom, _ in terms.terms if isinstance(atom, Var)]
+        moves += [(split_summation(n),) for n in names if n in sums]
+        factors = {abs(c) for _, c in terms.terms} | {divisor}
+        for atom, c in terms.terms:
+            if isinstance(atom, Var):
+                usable = [k for k in sorted(factors) if 1 < k < extents[atom.name] and c % k]
+                moves += [(split(atom.name, k),) for k in usable]
+        if divisor == 1 and len(terms.terms) == 2:
+            moves += [
+                (reflect(atom.name),) for atom, c in terms.terms if c < 0 and isinstance(atom, Var)
+            ]
+    return moves
+
+
+def _skews(core: Scope, index: Index) -> list[Move]:
+    """Replace all traversal terms of an index together by one iterator, for each possible pivot."""
+    traversal = {i.name for i in core.traversal}
+    kept = linear(
+        0, ((a, c) for a, c in index.terms if iterators_of(linear(0, [(a, 1)])) <= traversal)
+    )
+    if len(kept.terms) < 2:
+        return []
+    moves: list[Move] = []
+    for atom, c in kept.terms:
+        if isinstance(atom, Var) and abs(c) == 1:
+            rest = kept - linear(0, [(atom, c)])
+            if atom.name not in iterators_of(rest):
+                moves.append((skew(atom.name, str(kept * c)),))
+    return moves
+
+
+def _indices(core: Scope) -> list[Index]:
+    reads = chain.from_iterable(read.index for read in core.term.reads)
+    return [*reads, *(g.index for g in core.term.guards)]
+
+
+def _extents(core: Scope) -> dict[str, int]:
+    return {i.name: i.extent for i in core.traversal + core.summation}
+
+
+def _unique(moves: list[Move]) -> list[Move]:
+    return list(dict.fromkeys(moves))

@@ -1,0 +1,108 @@
+"""States of the search: an expression in normal form and the steps that led to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from einnet.expr.canonical import canonical
+from einnet.expr.nodes import Scope
+from einnet.expr.text import parse_index
+from einnet.rules import summation_splitting, variable_substitution
+from einnet.rules.rewrite import NotApplicable, Parameter, Step
+from einnet.search.normalise import core_of, normalise, two_level, with_core
+
+
+@dataclass(frozen=True)
+class State:
+    """`scope` is equal to the start expression, by `steps`, each applied to the core."""
+
+    scope: Scope
+    steps: tuple[Step, ...] = ()
+
+    @cached_property
+    def core(self) -> Scope:
+        return core_of(self.scope)
+
+    @cached_property
+    def key(self) -> Scope:
+        """The canonical form: equal keys are the same state."""
+        return canonical(self.scope)
+
+
+def start(scope: Scope) -> State | None:
+    """The state of a definition's expression; None if the expression is 0."""
+    normal = normalise(two_level(scope))
+    return None if normal is None else State(normal)
+
+
+def apply(state: State, step: Step) -> State | None:
+    """Apply one step to the core and normalise; None if the rule refuses or nothing is left."""
+    try:
+        rewritten = _RULES[step.rule](state.core, dict(step.parameters))
+    except NotApplicable:
+        return None
+    normal = normalise(with_core(state.scope, rewritten))
+    return None if normal is None else State(normal, (*state.steps, step))
+
+
+def replay(scope: Scope, steps: tuple[Step, ...]) -> State | None:
+    """Apply a recorded derivation; None if a step does not apply."""
+    state = start(scope)
+    for step in steps:
+        if state is None:
+            return None
+        state = apply(state, step)
+    return state
+
+
+Arguments = dict[str, Parameter]
+
+
+def _split_summation(core: Scope, arguments: Arguments) -> Scope:
+    outer = arguments["outer"]
+    assert isinstance(outer, tuple)
+    return summation_splitting.split_summation(core, outer, hoist=False)
+
+
+def _skew(core: Scope, arguments: Arguments) -> Scope:
+    name, index = arguments["iterator"], arguments["index"]
+    assert isinstance(name, str) and isinstance(index, str)
+    return variable_substitution.skew(core, name, parse_index(index, core.ranges))
+
+
+def _split(core: Scope, arguments: Arguments) -> Scope:
+    name, factor = arguments["iterator"], arguments["factor"]
+    assert isinstance(name, str) and isinstance(factor, int)
+    return variable_substitution.split(core, name, factor)
+
+
+def _reflect(core: Scope, arguments: Arguments) -> Scope:
+    name = arguments["iterator"]
+    assert isinstance(name, str)
+    return variable_substitution.reflect(core, name)
+
+
+_RULES: dict[str, Callable[[Scope, Arguments], Scope]] = {
+    "split-summation": _split_summation,
+    "skew": _skew,
+    "split": _split,
+    "reflect": _reflect,
+}
+
+
+def split_summation(name: str) -> Step:
+    return Step("split-summation", (("outer", (name,)),))
+
+
+def skew(name: str, index: str) -> Step:
+    return Step("skew", (("iterator", name), ("index", index)))
+
+
+def split(name: str, factor: int) -> Step:
+    return Step("split", (("iterator", name), ("factor", factor)))
+
+
+def reflect(name: str) -> Step:
+    return Step("reflect", (("iterator", name),))

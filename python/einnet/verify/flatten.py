@@ -1,0 +1,274 @@
+"""Flat form: a tensor as a sum of terms, each a product of in-bounds reads under guards.
+
+    t[v] = sum over terms of  c * S_r  prod_j T_j[e_j(v, r)] * prod guards(v, r)
+
+Nested scopes and definitions are composed into their readers, products are distributed over sums,
+and a zero-extended read becomes an in-bounds read under range guards. Calls of nonlinear functions
+are handed to the caller, who says which tensor of symbols stands for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from einnet.expr.index import (
+    Index,
+    Range,
+    Ranges,
+    Var,
+    constant,
+    iterators_of,
+    substitute,
+    var,
+)
+from einnet.expr.nodes import (
+    Body,
+    Call,
+    Factor,
+    Guard,
+    Iterator,
+    Read,
+    Scope,
+    Tensor,
+    Term,
+    Within,
+    box_of,
+)
+from einnet.expr.transform import guard_truth, outside, substitute_guard
+
+
+class UndecidedError(Exception):
+    """The verifier cannot decide within its budget; the message is the reason."""
+
+
+@dataclass(frozen=True)
+class Element:
+    """A read of a leaf tensor that stays in bounds wherever the term's guards hold."""
+
+    tensor: Tensor
+    index: tuple[Index, ...]
+
+
+@dataclass(frozen=True)
+class FlatTerm:
+    """`coefficient * S<sums> product(elements) * product(guards)`."""
+
+    coefficient: Fraction
+    sums: tuple[Iterator, ...] = ()
+    elements: tuple[Element, ...] = ()
+    guards: tuple[Guard, ...] = ()
+
+    @property
+    def indices(self) -> Iterable[Index]:
+        """Every index of the term, those of guards last."""
+        for element in self.elements:
+            yield from element.index
+        for guard in self.guards:
+            yield guard.index
+
+
+@dataclass(frozen=True)
+class FlatScope:
+    """The tensor over the box of `axes` that is the sum of the terms; 0 outside the box."""
+
+    axes: tuple[Iterator, ...]
+    terms: tuple[FlatTerm, ...]
+
+    @property
+    def box(self) -> tuple[Range, ...]:
+        return tuple(a.range for a in self.axes)
+
+    @property
+    def tensors(self) -> frozenset[str]:
+        return frozenset(e.tensor.name for t in self.terms for e in t.elements)
+
+
+Namer = Callable[[str, tuple[FlatScope, ...]], FlatScope]
+"""The flat scope that stands for the call of a function: of the arguments' axes."""
+
+
+def flatten(
+    scope: Scope, definitions: Mapping[str, FlatScope], call: Namer, limit: int
+) -> FlatScope:
+    """The flat form of a scope, over its own traversal iterators.
+
+    Tensors in `definitions` are composed, all others are leaves. `call` names calls; the scopes
+    that it is given have the iterators that the arguments really depend on. Raises UndecidedError
+    when a distribution makes more than `limit` terms.
+    """
+    return _Flattener(definitions, call, limit).scope(scope)
+
+
+def compose(
+    source: FlatScope, index: tuple[Index, ...], ranges: Ranges, fresh: Callable[[], str]
+) -> list[FlatTerm]:
+    """The terms of `source` at `index`, over the iterators of `ranges`; 0 outside its box.
+
+    The sums are renamed by `fresh`.
+    """
+    inside = tuple(outside(index, source.box, ranges))
+    composed: list[FlatTerm] = []
+    for term in source.terms:
+        values = {a.name: e for a, e in zip(source.axes, index, strict=True)}
+        sums: list[Iterator] = []
+        for iterator in term.sums:
+            renamed = Iterator(fresh(), iterator.lo, iterator.hi)
+            values[iterator.name] = var(renamed.name)
+            sums.append(renamed)
+        inner = {**ranges, **{i.name: i.range for i in sums}}
+        composed.append(substitute_flat(term, values, tuple(sums), inner, inside))
+    return composed
+
+
+def substitute_flat(
+    term: FlatTerm,
+    values: Mapping[str, Index],
+    sums: tuple[Iterator, ...],
+    ranges: Ranges,
+    guards: tuple[Guard, ...] = (),
+) -> FlatTerm:
+    """The term with iterators replaced, summed over `sums`, under the additional guards."""
+    elements = tuple(
+        Element(e.tensor, tuple(substitute(i, values, ranges) for i in e.index))
+        for e in term.elements
+    )
+    moved = tuple(substitute_guard(g, values, ranges) for g in term.guards)
+    return FlatTerm(term.coefficient, sums, elements, guards + moved)
+
+
+def simplify(term: FlatTerm, ranges: Ranges) -> FlatTerm | None:
+    """An equal term without decided guards, unused sums and sums of one point; None if it is 0.
+
+    `ranges` are those of the traversal iterators. A guard on one sum alone becomes its range.
+    """
+    while True:
+        tightened = _tighten(term)
+        if tightened is None:
+            return None
+        single = {i.name: constant(i.lo) for i in tightened.sums if i.extent == 1}
+        sums = tuple(i for i in tightened.sums if i.extent > 1)
+        inner = {**ranges, **{i.name: i.range for i in tightened.sums}}
+        result = substitute_flat(tightened, single, sums, inner)
+        guards: list[Guard] = []
+        for guard in dict.fromkeys(result.guards):
+            truth = guard_truth(guard, inner)
+            if truth is False:
+                return None
+            if truth is None:
+                guards.append(guard)
+        used = frozenset[str]().union(
+            *(iterators_of(i) for e in result.elements for i in e.index),
+            *(iterators_of(g.index) for g in guards),
+        )
+        coefficient = result.coefficient
+        for iterator in sums:
+            if iterator.name not in used:
+                coefficient *= iterator.extent
+        if not coefficient:
+            return None
+        sums = tuple(i for i in sums if i.name in used)
+        result = FlatTerm(coefficient, sums, result.elements, tuple(guards))
+        if result == term:
+            return result
+        term = result
+
+
+def _tighten(term: FlatTerm) -> FlatTerm | None:
+    """Turn range guards on one bare sum into the sum's range; None if nothing is left."""
+    ranges = {i.name: (i.lo, i.hi) for i in term.sums}
+    for guard in term.guards:
+        if not isinstance(guard, Within) or len(guard.index.terms) != 1:
+            continue
+        atom, step = guard.index.terms[0]
+        if not isinstance(atom, Var) or atom.name not in ranges:
+            continue
+        first, last = guard.lo - guard.index.const, guard.hi - 1 - guard.index.const
+        if step < 0:
+            first, last, step = -last, -first, -step
+        lo, hi = ranges[atom.name]
+        lo, hi = max(lo, -(-first // step)), min(hi, last // step + 1)
+        if lo >= hi:
+            return None
+        ranges[atom.name] = (lo, hi)
+    sums = tuple(Iterator(i.name, *ranges[i.name]) for i in term.sums)
+    return FlatTerm(term.coefficient, sums, term.elements, term.guards)
+
+
+class _Flattener:
+    def __init__(self, definitions: Mapping[str, FlatScope], call: Namer, limit: int) -> None:
+        self.definitions = definitions
+        self.call = call
+        self.limit = limit
+        self.count = 0
+
+    def fresh(self) -> str:
+        # No parsed or printed iterator has a name like this one.
+        self.count += 1
+        return f"%{self.count}"
+
+    def scope(self, scope: Scope) -> FlatScope:
+        ranges = scope.ranges
+        outer = {a.name: a.range for a in scope.traversal}
+        terms = [
+            FlatTerm(t.coefficient, scope.summation + t.sums, t.elements, t.guards)
+            for t in self.body(scope.body, ranges)
+        ]
+        simple = (simplify(t, outer) for t in terms)
+        return FlatScope(scope.traversal, tuple(t for t in simple if t is not None))
+
+    def body(self, body: Body, ranges: Ranges) -> list[FlatTerm]:
+        terms: list[FlatTerm] = []
+        for term in body:
+            terms.extend(self.term(term, ranges))
+            self.check(len(terms))
+        return terms
+
+    def term(self, term: Term, ranges: Ranges) -> list[FlatTerm]:
+        products = [FlatTerm(term.coefficient, (), (), term.guards)]
+        for factor in term.factors:
+            alternatives = self.factor(factor, ranges)
+            self.check(len(products) * len(alternatives))
+            products = [_product(p, a) for p in products for a in alternatives]
+        return products
+
+    def factor(self, factor: Factor, ranges: Ranges) -> list[FlatTerm]:
+        if isinstance(factor, Call):
+            return self.named(factor, ranges)
+        return self.read(factor, ranges)
+
+    def read(self, read: Read, ranges: Ranges) -> list[FlatTerm]:
+        source = read.source
+        if isinstance(source, Scope):
+            return compose(self.scope(source), read.index, ranges, self.fresh)
+        definition = self.definitions.get(source.name)
+        if definition is not None:
+            return compose(definition, read.index, ranges, self.fresh)
+        guards = tuple(outside(read.index, box_of(source), ranges))
+        return [FlatTerm(Fraction(1), (), (Element(source, read.index),), guards)]
+
+    def named(self, call: Call, ranges: Ranges) -> list[FlatTerm]:
+        bodies: list[tuple[FlatTerm, ...]] = []
+        for argument in call.arguments:
+            simple = (simplify(t, ranges) for t in self.body(argument, ranges))
+            bodies.append(tuple(t for t in simple if t is not None))
+        used = frozenset[str]().union(
+            *(iterators_of(i) for body in bodies for t in body for i in t.indices)
+        )
+        axes = tuple(Iterator(n, *r) for n, r in ranges.items() if n in used)
+        symbol = self.call(call.function, tuple(FlatScope(axes, body) for body in bodies))
+        return compose(symbol, tuple(var(a.name) for a in axes), ranges, self.fresh)
+
+    def check(self, terms: int) -> None:
+        if terms > self.limit:
+            raise UndecidedError(f"a product of sums has more than {self.limit} terms")
+
+
+def _product(a: FlatTerm, b: FlatTerm) -> FlatTerm:
+    return FlatTerm(
+        a.coefficient * b.coefficient,
+        a.sums + b.sums,
+        a.elements + b.elements,
+        a.guards + b.guards,
+    )

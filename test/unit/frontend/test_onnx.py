@@ -1,0 +1,301 @@
+"""Importing ONNX: meaning against onnx.reference, names, sizes, and every refusal."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import gan  # pyright: ignore[reportMissingImports]
+import jit
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+from einnet.errors import InputError, ToolchainError
+from einnet.frontend.model import ImportedModel, Port
+from einnet.frontend.onnx import import_onnx
+
+TINY = (gan.Layer(5, 6, 2, 1, 0), gan.Layer(6, 4, 4, 2, 1), gan.Layer(4, 3, 4, 2, 1))
+
+Save = Callable[[onnx.ModelProto], Path]
+
+
+@pytest.fixture(autouse=True)
+def scratch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Reproducers of failures go where pytest cleans up."""
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))
+
+
+@pytest.fixture
+def save(tmp_path: Path) -> Save:
+    def write(model: onnx.ModelProto) -> Path:
+        path = tmp_path / "model.onnx"
+        onnx.save(model, path)
+        return path
+
+    return write
+
+
+def random(*shape: int, seed: int = 0) -> np.ndarray[Any, Any]:
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def single(
+    node: onnx.NodeProto,
+    inputs: dict[str, Sequence[int | str]],
+    output: Sequence[int | str],
+    constants: dict[str, np.ndarray[Any, Any]] | None = None,
+    opset: int = 17,
+) -> onnx.ModelProto:
+    """A model of one node with the result `y`."""
+    graph = helper.make_graph(
+        [node],
+        "single",
+        [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+            for name, shape in inputs.items()
+        ],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, output)],
+        [numpy_helper.from_array(array, name) for name, array in (constants or {}).items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+
+
+def assert_same_meaning(model: onnx.ModelProto, imported: ImportedModel, x: np.ndarray[Any, Any]):
+    reference = ReferenceEvaluator(model).run(None, {imported.inputs[0].name: x})[0]
+    np.testing.assert_allclose(jit.run(imported, [x]), reference, rtol=0, atol=1e-5)
+
+
+def test_generator_computes_what_onnx_says(save: Save):
+    model = gan.build("tiny", TINY, 2, 0)
+    imported = import_onnx(save(model))
+    assert imported.entry == "main"
+    assert imported.inputs == (Port("latent", (2, 5, 1, 1), "f32"),)
+    assert imported.outputs == (Port("image", (2, 3, 8, 8), "f32"),)
+    assert_same_meaning(model, imported, random(2, 5, 1, 1))
+
+
+def test_weights_are_arguments_in_order_of_use(save: Save):
+    model = gan.build("tiny", TINY, 1, 0)
+    imported = import_onnx(save(model))
+    expected = {item.name: numpy_helper.to_array(item) for item in model.graph.initializer}
+    assert list(imported.weights) == list(expected)
+    for name, array in expected.items():
+        np.testing.assert_array_equal(imported.weights[name], array)
+        assert f'{{einnet.weight = "{name}"}}' in imported.mlir
+    assert '{einnet.name = "latent"}' in imported.mlir
+    assert '{einnet.name = "image"}' in imported.mlir
+    assert "ml_program" not in imported.mlir
+
+
+def test_shape_like_and_scalar_constants_stay_inside(save: Save):
+    nodes = [
+        helper.make_node("Mul", ["x", "half"], ["scaled"]),
+        helper.make_node("Resize", ["scaled", "", "scales"], ["large"], mode="nearest"),
+        helper.make_node("Conv", ["large", "kernel", "bias"], ["convolved"]),
+        helper.make_node("Reshape", ["convolved", "shape"], ["y"]),
+    ]
+    constants = {
+        "half": np.float32(0.5).reshape(()),
+        "scales": np.array([1, 1, 2, 2], np.float32),
+        "kernel": random(1, 2, 1, 1),
+        "bias": random(1),
+        "shape": np.array([1, 16], np.int64),
+    }
+    model = single(nodes[0], {"x": [1, 2, 2, 2]}, [1, 16], constants)
+    model.graph.node.extend(nodes[1:])
+    imported = import_onnx(save(model))
+    assert list(imported.weights) == ["kernel", "bias"]
+    assert_same_meaning(model, imported, random(1, 2, 2, 2))
+
+
+def test_weights_in_constant_nodes_and_large_ones_anywhere(save: Save):
+    table = random(8, 8)
+    nodes = [
+        helper.make_node("Constant", [], ["w"], value=numpy_helper.from_array(random(8, 3))),
+        helper.make_node("Add", ["x", "table"], ["sum"]),
+        helper.make_node("MatMul", ["sum", "w"], ["y"]),
+    ]
+    model = single(nodes[0], {"x": [8, 8]}, [8, 3], {"table": table})
+    model.graph.node.extend(nodes[1:])
+    imported = import_onnx(save(model))
+    assert list(imported.weights) == ["table", "w"]
+    assert_same_meaning(model, imported, random(8, 8, seed=1))
+
+
+def test_old_model_with_initialized_inputs_is_converted(save: Save):
+    """Operator set 6 and file format 3, where every initializer is an input too."""
+    constants = {name: np.abs(random(3, seed=index)) for index, name in enumerate("sbmv")}
+    node = helper.make_node("BatchNormalization", ["x", *constants], ["y"])
+    inputs: dict[str, Sequence[int | str]] = {"x": [2, 3, 4, 4]}
+    model = single(node, inputs | dict.fromkeys(constants, [3]), [2, 3, 4, 4], constants, opset=6)
+    model.ir_version = 3
+    path = save(model)
+    imported = import_onnx(path)
+    assert [port.name for port in imported.inputs] == ["x"]
+    assert list(imported.weights) == list(constants)
+    del model.graph.input[1:]
+    model.opset_import[0].version = 17
+    assert_same_meaning(model, imported, random(2, 3, 4, 4, seed=9))
+
+
+def test_weights_in_a_file_beside_the_model(tmp_path: Path):
+    model = gan.build("tiny", TINY, 1, 0)
+    path = tmp_path / "model.onnx"
+    onnx.save(model, path, save_as_external_data=True, location="model.data", size_threshold=0)
+    imported = import_onnx(path)
+    assert imported.weights["layer0.weight"].shape == (5, 6, 2, 2)
+    (tmp_path / "model.data").unlink()
+    with pytest.raises(InputError, match="external data cannot be read"):
+        import_onnx(path)
+
+
+def test_local_functions_are_inlined(save: Save):
+    body = [helper.make_node("Relu", ["a"], ["b"])]
+    model = single(helper.make_node("Positive", ["x"], ["y"], domain="mine"), {"x": [4]}, [4])
+    opsets = [helper.make_opsetid("", 17)]
+    model.functions.append(helper.make_function("mine", "Positive", ["a"], ["b"], body, opsets))
+    model.opset_import.append(helper.make_opsetid("mine", 1))
+    assert import_onnx(save(model)).outputs == (Port("y", (4,), "f32"),)
+
+
+# ---- batch and static shapes
+
+
+def test_symbolic_batch_needs_a_size(save: Save):
+    path = save(gan.build("tiny", TINY, None, 0))
+    with pytest.raises(InputError, match="dynamic shape Nx5x1x1") as caught:
+        import_onnx(path)
+    assert "--batch" in (caught.value.hint or "")
+    imported = import_onnx(path, batch=3)
+    assert imported.inputs[0].shape == (3, 5, 1, 1)
+    assert imported.outputs[0].shape == (3, 3, 8, 8)
+
+
+def test_batch_replaces_symbols_of_other_names(save: Save):
+    node = helper.make_node("Relu", ["x"], ["y"])
+    assert import_onnx(save(single(node, {"x": ["N", 4]}, ["M", 4])), batch=2).outputs == (
+        Port("y", (2, 4), "f32"),
+    )
+
+
+def test_fixed_batch_cannot_be_changed(save: Save):
+    path = save(gan.build("tiny", TINY, 2, 0))
+    assert import_onnx(path, batch=2).inputs[0].shape[0] == 2
+    with pytest.raises(InputError, match="fixed at 2, not 4"):
+        import_onnx(path, batch=4)
+
+
+def test_other_symbolic_sizes_are_refused(save: Save):
+    node = helper.make_node("Relu", ["x"], ["y"])
+    with pytest.raises(InputError, match="dynamic shape 2x3xH") as caught:
+        import_onnx(save(single(node, {"x": ["N", 3, "H"]}, ["N", 3, "H"])), batch=2)
+    assert "update_model_dims" in (caught.value.hint or "")
+
+
+def test_data_dependent_shape_names_its_node(save: Save):
+    nodes = [
+        helper.make_node("Relu", ["x"], ["r"], name="first"),
+        helper.make_node("NonZero", ["r"], ["z"], name="find"),
+        helper.make_node("Cast", ["z"], ["y"], name="last", to=TensorProto.FLOAT),
+    ]
+    model = single(nodes[0], {"x": [4]}, [1, "K"])
+    model.graph.node.extend(nodes[1:])
+    with pytest.raises(InputError, match=r"node 'find' \(NonZero\)"):
+        import_onnx(save(model))
+
+
+# ---- what is refused
+
+
+def test_missing_file(tmp_path: Path):
+    with pytest.raises(InputError, match="no such file"):
+        import_onnx(tmp_path / "absent.onnx")
+
+
+@pytest.mark.parametrize("content", ["cut", "empty", "text"])
+def test_what_is_not_a_model(tmp_path: Path, content: str):
+    whole = gan.build("tiny", TINY, 1, 0).SerializeToString()
+    data = {"cut": whole[: len(whole) // 2], "empty": b"", "text": b"module {}"}[content]
+    path = tmp_path / "model.onnx"
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="not an ONNX model") as caught:
+        import_onnx(path)
+    assert str(caught.value.location) == str(path)
+
+
+def test_unknown_operators_and_attributes_name_their_node(save: Save):
+    def refused(node: onnx.NodeProto) -> str:
+        model = single(node, {"x": [4]}, [4])
+        model.opset_import.append(helper.make_opsetid("com.example", 1))
+        with pytest.raises(InputError) as caught:
+            import_onnx(save(model))
+        return caught.value.message
+
+    foreign = helper.make_node("Fast", ["x"], ["y"], name="f", domain="com.example")
+    assert refused(foreign) == "node 'f' (com.example.Fast) is not one of ONNX's own operators"
+    unknown = helper.make_node("Reluu", ["x"], ["y"])
+    assert refused(unknown) == "node 'Reluu_0' (Reluu) does not exist in operator set 17"
+    attribute = helper.make_node("Relu", ["x"], ["y"], name="act", slope=0.5)
+    assert "node 'act' (Relu) has the attribute 'slope'" in refused(attribute)
+
+
+def test_future_operator_set(save: Save):
+    model = single(helper.make_node("Relu", ["x"], ["y"]), {"x": [4]}, [4], opset=999)
+    with pytest.raises(InputError, match="operator set 999"):
+        import_onnx(save(model))
+
+
+def test_wrong_types_are_refused_by_onnx(save: Save):
+    node = helper.make_node("MatMul", ["x", "w"], ["y"], name="product")
+    model = single(node, {"x": [2, 3], "w": [4, 5]}, [2, 5])
+    with pytest.raises(InputError, match="not valid ONNX"):
+        import_onnx(save(model))
+
+
+def test_operator_without_a_pattern_names_its_node(save: Save):
+    nodes = [
+        helper.make_node("Relu", ["x"], ["r"]),
+        helper.make_node("RMSNormalization", ["r", "s"], ["y"], name="norm7"),
+    ]
+    model = single(nodes[0], {"x": [2, 4], "s": [4]}, [2, 4], opset=23)
+    model.graph.node.append(nodes[1])
+    with pytest.raises(InputError, match=r"node 'norm7' \(RMSNormalization\)") as caught:
+        import_onnx(save(model))
+    assert "torch-mlir-opt" in (caught.value.reproduce or "")
+
+
+def test_lowering_failure_names_its_node(save: Save):
+    """torch-mlir lowers a slope of two axes to a wrong generic, the second of three PRelus."""
+    slopes = {"a": random(3, 1), "b": random(3, 4), "c": random(3, 1)}
+    names = ["x", "p", "q", "y"]
+    nodes = [
+        helper.make_node("PRelu", [names[index], slope], [names[index + 1]], name=f"act_{slope}")
+        for index, slope in enumerate(slopes)
+    ]
+    model = single(nodes[0], {"x": [2, 3, 5, 1]}, [2, 3, 5, 1], {"a": slopes["a"]})
+    with pytest.raises(InputError, match="act_a"):
+        import_onnx(save(model))
+
+
+def test_operators_outside_mlir(save: Save):
+    nodes = [helper.make_node("CumSum", ["x", "axis"], ["y"])]
+    model = single(nodes[0], {"x": [8]}, [8], {"axis": np.array(0, np.int64)})
+    with pytest.raises(InputError, match=r"tm_tensor|CumSum"):
+        import_onnx(save(model))
+
+
+def test_hanging_importer_is_killed(save: Save):
+    with pytest.raises(ToolchainError, match=r"did not end within 0\.01 s") as caught:
+        import_onnx(save(gan.build("tiny", TINY, 1, 0)), time_limit=0.01)
+    assert "torch_mlir.tools.import_onnx" in (caught.value.reproduce or "")
+
+
+def test_crash_of_torch_mlir_is_an_error(save: Save):
+    """An einsum without indices aborts torch-mlir-opt for want of memory."""
+    node = helper.make_node("Einsum", ["x"], ["y"], equation="->")
+    with pytest.raises((InputError, ToolchainError)) as caught:
+        import_onnx(save(single(node, {"x": []}, [])))
+    assert caught.value.location is not None
