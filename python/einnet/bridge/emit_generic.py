@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from typing import cast
 
 from mlir import ir
 from mlir.dialects import linalg, tensor
@@ -27,7 +28,7 @@ make it an operand once more."""
 
 def emit_generic(
     definition: Definition, values: Mapping[str, ir.Value]
-) -> tuple[ir.Value, list[ir.Operation]]:
+) -> tuple[ir.Value, list[ir.OpView]]:
     """The result and the operations that share its kernel, the `linalg.generic` itself last.
 
     Arithmetic on f16 and bf16 is done in f32, sums included. Raises ValueError for arithmetic
@@ -37,19 +38,23 @@ def emit_generic(
     result_type = ir.Type.parse(definition.result.dtype)
     type_ = ir.Type.parse(arithmetic_dtype(definition))
     if not scope.body:
-        zero = arithmetic_of(result_type).constant(Fraction(0))
-        out = linalg.fill(zero, outs=[tensor.empty(scope.extents, result_type)])
+        out = emit_zeros(scope.extents, result_type)
         return out, [out.owner]
     if not scope.summation:
         out = _emit_loops(scope, values, type_, tensor.empty(scope.extents, result_type))
         return out, [out.owner]
-    zero = arithmetic_of(type_).constant(Fraction(0))
-    init = linalg.fill(zero, outs=[tensor.empty(scope.extents, type_)])
+    init = emit_zeros(scope.extents, type_)
     total = _emit_loops(scope, values, type_, init)
     if type_ == result_type:
         return total, [init.owner, total.owner]
     rounded = _emit_conversion(total, result_type)
     return rounded, [init.owner, rounded.owner, total.owner]
+
+
+def emit_zeros(shape: Sequence[int], type_: ir.Type) -> ir.Value:
+    """A tensor of zeros: a `linalg.fill`."""
+    zero = arithmetic_of(type_).constant(Fraction(0))
+    return cast(ir.Value, linalg.fill(zero, outs=[tensor.empty(shape, type_)]))
 
 
 def arithmetic_dtype(definition: Definition) -> str:
@@ -88,14 +93,16 @@ def _emit_loops(
     op = linalg.GenericOp([init.type], inputs, [init], maps, kinds)
     elements = [ir.RankedTensorType(v.type).element_type for v in (*inputs, init)]
     block = op.regions[0].blocks.append(*elements)
+
+    def loop(name: str) -> ir.Value:
+        return linalg.IndexOp(place[name]).result
+
+    def load(source: Tensor, index: list[ir.Value]) -> ir.Value:
+        return tensor.extract(values[source.name], index)
+
     with ir.InsertionPoint(block):
-        builder = ScalarBuilder(
-            type_,
-            ranges,
-            loop=lambda name: linalg.index(place[name]),
-            load=lambda source, index: tensor.extract(values[source.name], index),
-            ready=dict(zip(operands, block.arguments, strict=False)),
-        )
+        ready = dict(zip(operands, block.arguments, strict=False))
+        builder = ScalarBuilder(type_, ranges, loop, load, ready)
         value = builder.body(scope.body)
         if scope.summation:
             value = builder.arithmetic.add(block.arguments[len(inputs)], value)
@@ -104,13 +111,19 @@ def _emit_loops(
 
 
 def _operands(scope: Scope, ranges: Ranges) -> list[Read]:
-    """The reads that can be operands, each once; loop bounds follow from their shapes."""
-    reads: dict[Read, None] = {}
-    for factor in factors_of(scope.body):
-        if isinstance(factor, Read) and is_affine(factor, ranges) and _covers(factor, ranges):
-            reads[factor] = None
+    """The reads that can be operands, each once: of tensors all of whose reads can, by few maps."""
+    reads = dict.fromkeys(f for f in factors_of(scope.body) if isinstance(f, Read))
+    extracted = {
+        _tensor(read).name
+        for read in reads
+        if not (is_affine(read, ranges) and _covers(read, ranges))
+    }
     maps = Counter(_tensor(read).name for read in reads)
-    return [read for read in reads if maps[_tensor(read).name] <= _MAPS_A_TENSOR]
+    return [
+        read
+        for read in reads
+        if _tensor(read).name not in extracted and maps[_tensor(read).name] <= _MAPS_A_TENSOR
+    ]
 
 
 def _covers(read: Read, ranges: Ranges) -> bool:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from fractions import Fraction
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
+from typing import Any, cast
 
 from mlir import ir
-from mlir.dialects import linalg, tensor
+from mlir.dialects import linalg
 
+from einnet.bridge.attributes import LIBRARY
+from einnet.bridge.emit_generic import emit_zeros
 from einnet.bridge.reshape import emit_reshape
-from einnet.bridge.scalar import arithmetic_of
 from einnet.expr.nodes import Read, Tensor
 from einnet.expr.program import Definition, Product
-
-LIBRARY = "einnet.library"
-"""Attribute of an operation: the library that computes it."""
 
 BLAS = "blas"
 
@@ -24,7 +22,7 @@ _BATCH, _M, _N, _K = "batch", "m", "n", "k"
 
 def emit_product(
     definition: Definition, product: Product, values: Mapping[str, ir.Value]
-) -> tuple[ir.Value, list[ir.Operation]]:
+) -> tuple[ir.Value, list[ir.OpView]]:
     """The product's result and the operations that share its kernel, the product itself last.
 
     Operands are collapsed to one dimension a group, in the order in which they hold their groups:
@@ -37,9 +35,7 @@ def emit_product(
     if term.coefficient != 1 or term.guards:
         raise ValueError(f"a library computes no scaled or guarded product: {scope}")
     extents = {i.name: i.hi for i in scope.traversal + scope.summation if i.lo == 0}
-    sizes = {
-        group: prod(extents[n] for n in names) for group, names in _groups_of(product).items()
-    }
+    sizes = {group: prod(extents[n] for n in names) for group, names in _groups_of(product).items()}
     # A batch of one is no batch: libraries know the plain product best.
     batched = sizes[_BATCH] > 1
     result_groups = [_BATCH, _M, _N] if batched else [_M, _N]
@@ -57,17 +53,17 @@ def emit_product(
     result_type = ir.Type.parse(definition.result.dtype)
     if isinstance(element, ir.IntegerType) != isinstance(result_type, ir.IntegerType):
         raise ValueError(f"a product of {element} in {result_type}: {scope}")
-    empty = tensor.empty([sizes[g] for g in result_groups], result_type)
-    zero = arithmetic_of(result_type).constant(Fraction(0))
-    init = linalg.fill(zero, outs=[empty])
+    init = emit_zeros([sizes[g] for g in result_groups], result_type)
     loops = {g: d for d, g in enumerate([*result_groups, _K])}
     maps = [_map(order, loops) for order in (*orders, result_groups)]
+    operation: Callable[..., Any]
     if not batched:
-        out = linalg.matmul(*inputs, outs=[init], indexing_maps=maps)
+        operation = linalg.matmul
     elif all(order[0] == _BATCH for order in orders):
-        out = linalg.batch_matmul(*inputs, outs=[init], indexing_maps=maps)
+        operation = linalg.batch_matmul
     else:
-        out = linalg.contract(*inputs, outs=[init], indexing_maps=maps)
+        operation = linalg.contract
+    out = cast(ir.Value, operation(*inputs, outs=[init], indexing_maps=maps))
     out.owner.attributes[LIBRARY] = ir.StringAttr.get(BLAS)
     return emit_reshape(out, definition.result.shape), [init.owner, out.owner]
 

@@ -6,9 +6,9 @@ Everything here holds only inside the iterators' ranges that are given.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from math import gcd
-from typing import NamedTuple
 
 from einnet.expr.index import FloorDiv, Index, Ranges, bounds
 from einnet.expr.nodes import Guard, Read, Residue, Within, box_of
@@ -17,7 +17,8 @@ from einnet.expr.transform import guard_truth, residue
 Conjunction = tuple[Guard, ...]
 
 
-class Fact(NamedTuple):
+@dataclass(frozen=True)
+class Fact:
     """`lo <= index <= hi`; None is no bound."""
 
     index: Index

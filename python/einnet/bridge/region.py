@@ -106,17 +106,19 @@ def evaluate_operation(
         return _select(operands, region.ranges)
     if name == "arith.cmpi":
         predicate = ir.IntegerAttr(operation.attributes["predicate"]).value
-        return _compare(predicate, *_positions(name, operands), region.ranges)
+        left, right = _positions(name, operands)
+        return _compare(predicate, left, right, region.ranges)
     if name == "arith.cmpf":
         predicate = ir.IntegerAttr(operation.attributes["predicate"]).value
-        return _compare_data(predicate, *_bodies(name, operands))
+        left, right = _bodies(name, operands)
+        return _compare_data(predicate, left, right)
     if name in _CASTS:
         return _cast(operation, operands[0], region.ranges)
     if all(isinstance(o, Truth) for o in operands) and name in _LOGIC:
         return _logic(name, [o for o in operands if isinstance(o, Truth)], region.ranges)
     if name in _ON_POSITIONS:
-        result = _arithmetic(name, *_positions(name, operands), region.ranges)
-        return _in_width(result, operation, region.ranges)
+        left, right = _positions(name, operands)
+        return _in_width(_arithmetic(name, left, right, region.ranges), operation, region.ranges)
     if name in _ON_DATA:
         return Data(_limited(_ON_DATA[name](*_bodies(name, operands)), region.ranges))
     raise NotExpressible(f"{name} is not part of the expression language")
@@ -290,7 +292,10 @@ def _multiply_add(a: Body, b: Body, c: Body) -> Body:
 
 
 def _calling(function: str) -> Callable[..., Body]:
-    return lambda a: _call(function, a)
+    def call(a: Body) -> Body:
+        return _call(function, a)
+
+    return call
 
 
 _ON_DATA: dict[str, Callable[..., Body]] = {
@@ -321,9 +326,7 @@ ELEMENTWISE = frozenset(_ON_DATA)
 # Reads --------------------------------------------------------------------------------------
 
 
-def _extract(
-    operation: ir.Operation, values: Mapping[ir.Value, Scalar], region: Region
-) -> Scalar:
+def _extract(operation: ir.Operation, values: Mapping[ir.Value, Scalar], region: Region) -> Scalar:
     """`tensor.extract`, whose index is inside by contract."""
     source = region.name_of(operation.operands[0])
     index = _positions(operation.name, [value_of(v, values) for v in operation.operands[1:]])
@@ -360,11 +363,22 @@ def _cases(
 
 
 _ON_POSITIONS = frozenset(
-    f"arith.{name}"
-    for name in (
-        "addi subi muli floordivsi ceildivsi divsi remsi divui remui ceildivui"
-        " maxsi minsi maxui minui"
-    ).split()
+    (
+        "arith.addi",
+        "arith.subi",
+        "arith.muli",
+        "arith.floordivsi",
+        "arith.ceildivsi",
+        "arith.ceildivui",
+        "arith.divsi",
+        "arith.divui",
+        "arith.remsi",
+        "arith.remui",
+        "arith.maxsi",
+        "arith.maxui",
+        "arith.minsi",
+        "arith.minui",
+    )
 )
 
 
@@ -379,9 +393,7 @@ def _arithmetic(name: str, a: Position, b: Position, ranges: Ranges) -> Position
     return Position(_cases(pairs, ranges))
 
 
-def _combine(
-    name: str, a: Index, b: Index, ranges: Ranges
-) -> list[tuple[Conjunction, Index]]:
+def _combine(name: str, a: Index, b: Index, ranges: Ranges) -> list[tuple[Conjunction, Index]]:
     """The result of one operation on two indices, by cases."""
     match name.removeprefix("arith."):
         case "addi":

@@ -40,6 +40,7 @@ class ScalarBuilder:
         self.ready = ready
         self.elements: dict[Read, ir.Value] = {}
         self.indices: dict[Index, ir.Value] = {}
+        self.quotients: dict[tuple[Index, int], ir.Value] = {}
         self.clamped: dict[tuple[Index, int], ir.Value] = {}
         self.conditions: dict[Guard, ir.Value] = {}
         self.integers: dict[int, ir.Value] = {}
@@ -150,8 +151,7 @@ class ScalarBuilder:
                 # Floor division of what cannot be negative is unsigned division, which is cheap:
                 # e div k = (e + m*k) div k - m.
                 lift = _lift(bounds(atom.operand, self.ranges)[0], atom.divisor)
-                operand = self.index(atom.operand + lift * atom.divisor)
-                value = arith.divui(operand, self.integer(atom.divisor))
+                value = self.quotient(atom.operand + lift * atom.divisor, atom.divisor)
                 const -= lift * coefficient
             if abs(coefficient) != 1:
                 value = arith.muli(value, self.integer(abs(coefficient)))
@@ -164,6 +164,12 @@ class ScalarBuilder:
         if const > 0:
             return arith.addi(total, self.integer(const))
         return arith.subi(total, self.integer(-const)) if const else total
+
+    def quotient(self, operand: Index, divisor: int) -> ir.Value:
+        key = (operand, divisor)
+        if key not in self.quotients:
+            self.quotients[key] = arith.divui(self.index(operand), self.integer(divisor))
+        return self.quotients[key]
 
     def integer(self, value: int) -> ir.Value:
         if value not in self.integers:

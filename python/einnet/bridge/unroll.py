@@ -100,7 +100,7 @@ class _Materializer:
             name = fresh_name(f"{self.definition.result.name}.sum", taken)
             tensor = Tensor(name, scope.extents, self.accumulator)
             self.tensors[scope] = tensor
-            self.definitions.append(Definition(tensor, from_zero(scope), self.definition.label))
+            self.definitions.append(Definition(tensor, from_zero(scope)))
         return self.tensors[scope]
 
 
@@ -250,9 +250,7 @@ def _flat_term(term: Term, ranges: Ranges) -> Term | None:
         if isinstance(factor.source, Tensor):
             factors.append(factor)
             continue
-        position = dict(
-            zip((i.name for i in factor.source.traversal), factor.index, strict=True)
-        )
+        position = dict(zip((i.name for i in factor.source.traversal), factor.index, strict=True))
         body = tuple(_expanded(factor.source, position, ranges))
         if len(body) == 1:
             (inner,) = body

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from fractions import Fraction
+from math import prod
 from typing import Any, Protocol
 from zlib import crc32
 
@@ -30,8 +31,8 @@ Lookup = Callable[[Tensor, tuple[Integers, ...]], Array]
 class Arithmetic(Protocol):
     """The ring that an expression is evaluated in."""
 
-    dtype: np.dtype[np.generic]
-
+    @property
+    def dtype(self) -> np.dtype[np.generic]: ...
     def constant(self, value: Fraction) -> int | float: ...
     def multiply(self, a: Array, b: Array) -> Array: ...
     def add_up(self, values: Array) -> Array: ...
@@ -87,7 +88,8 @@ def dense(arrays: Mapping[str, Array]) -> Lookup:
 
 def evaluate_everywhere(scope: Scope, lookup: Lookup, arithmetic: Arithmetic) -> Array:
     """The whole tensor that the scope denotes, from the low corner of its box."""
-    grid = np.indices(scope.extents, dtype=np.int64).reshape(len(scope.extents), -1)
+    rank, count = len(scope.extents), prod(scope.extents)
+    grid = np.indices(scope.extents, dtype=np.int64).reshape(rank, count)
     low = np.array([i.lo for i in scope.traversal], np.int64).reshape(-1, 1)
     return evaluate_at(scope, list(grid + low), lookup, arithmetic).reshape(scope.extents)
 
@@ -104,7 +106,7 @@ def evaluate_at(
         inside &= (where >= iterator.lo) & (where < iterator.hi)
     live = np.nonzero(inside)[0]
     extents = [i.extent for i in scope.summation]
-    points = int(np.prod(extents, dtype=np.int64)) if extents else 1
+    points = prod(extents)
     grid = np.indices(extents, dtype=np.int64).reshape(len(extents), points)
     chunk = max(1, _CHUNK // points)
     for start in range(0, len(live), chunk):

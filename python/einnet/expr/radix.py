@@ -72,7 +72,8 @@ def _is_injective(
         count *= hi - lo
     if count > (modulus or _ENUMERATION_LIMIT) or count > _ENUMERATION_LIMIT:
         return False
-    grid = np.indices([hi - lo for _, lo, hi in ranges], dtype=np.int64).reshape(len(ranges), -1)
+    extents = [hi - lo for _, lo, hi in ranges]
+    grid = np.indices(extents, dtype=np.int64).reshape(len(ranges), count)
     point = {name: values + lo for (name, lo, _), values in zip(ranges, grid, strict=True)}
     values = evaluate(index, point.__getitem__, np.zeros(count, np.int64))
     if modulus:

@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from einnet.errors import InputError, Location
+from einnet.expr.functions import FUNCTIONS
 from einnet.expr.index import Index, Range, Ranges, constant, floordiv, format_index, mod, var
 from einnet.expr.nodes import (
     Body,
@@ -121,7 +122,8 @@ class _Parser:
         while position < len(text.rstrip()):
             match = _TOKEN.match(text, position)
             if match is None:
-                raise self.error(f"unexpected character {text[position:].strip()[:1]!r}", position)
+                position += len(text[position:]) - len(text[position:].lstrip())
+                raise self.error(f"unexpected character {text[position]!r}", position)
             self.tokens.append((match.group().strip(), match.end() - len(match.group().strip())))
             position = match.end()
         self.tokens.append(("", len(text)))
@@ -139,6 +141,11 @@ class _Parser:
     def token(self) -> str:
         return self.tokens[self.next][0]
 
+    @property
+    def found(self) -> str:
+        """The next token as messages show it."""
+        return repr(self.token) if self.token else "the end"
+
     def take(self) -> str:
         token = self.token
         self.next += 1
@@ -146,11 +153,10 @@ class _Parser:
 
     def expect(self, token: str) -> None:
         if self.token != token:
-            found = repr(self.token) if self.token else "the end"
             raise self.error(
-                f"expected {token!r} but found {found}"
+                f"expected {token!r} but found {self.found}"
                 if token
-                else f"unexpected {found} after the expression"
+                else f"unexpected {self.found} after the expression"
             )
         self.next += 1
 
@@ -162,20 +168,29 @@ class _Parser:
 
     def name(self) -> str:
         if not re.fullmatch(r"[A-Za-z_][\w.]*", self.token):
-            raise self.error(f"expected a name but found {self.token!r}")
+            raise self.error(f"expected a name but found {self.found}")
         return self.take()
 
     def integer(self) -> int:
         sign = -1 if self.accept("-") else 1
         if not self.token.isdigit():
-            raise self.error(f"expected an integer but found {self.token!r}")
+            raise self.error(f"expected an integer but found {self.found}")
         return sign * int(self.take())
+
+    def at_least(self, least: int, what: str) -> int:
+        start = self.tokens[self.next][1]
+        value = self.integer()
+        if value < least:
+            raise self.error(f"{what} must be at least {least}, not {value}", start)
+        return value
 
     def scope(self) -> Scope:
         self.scopes.append({})
         self.expect("L")
         traversal = self.iterators()
-        summation = self.iterators() if self.accept("S") else ()
+        # A tensor may be called S too.
+        sums = self.token == "S" and self.tokens[self.next + 1][0] == "<"
+        summation = self.iterators() if sums and self.accept("S") else ()
         body = self.body()
         self.scopes.pop()
         return Scope(traversal, summation, body)
@@ -186,15 +201,16 @@ class _Parser:
         while self.token != ">":
             if found:
                 self.expect(",")
+            start = self.tokens[self.next][1]
             name = self.name()
             if name in self.scopes[-1]:
-                raise self.error(f"iterator {name!r} is declared twice")
+                raise self.error(f"iterator {name!r} is declared twice", start)
             self.expect(":")
             lo, hi = 0, self.integer()
             if self.accept(":"):
                 lo, hi = hi, self.integer()
             if hi <= lo:
-                raise self.error(f"iterator {name!r} has the empty range {lo}:{hi}")
+                raise self.error(f"iterator {name!r} has the empty range {lo}:{hi}", start)
             found.append(Iterator(name, lo, hi))
             self.scopes[-1][name] = Range(lo, hi)
         self.expect(">")
@@ -215,8 +231,9 @@ class _Parser:
         coefficient = Fraction(sign)
         while True:
             if self.token.isdigit():
-                value = Fraction(int(self.take()))
-                coefficient *= value / self.integer() if self.accept("/") else value
+                coefficient *= int(self.take())
+                if self.accept("/"):
+                    coefficient /= self.at_least(1, "a denominator")
             elif self.token == "[":
                 guards.append(self.guard())
             else:
@@ -230,17 +247,13 @@ class _Parser:
             self.expect("}")
             rank = len(source.traversal)
         else:
+            start = self.tokens[self.next][1]
             name = self.name()
             if self.accept("("):
-                arguments = [self.body()]
-                while self.accept(","):
-                    arguments.append(self.body())
-                self.expect(")")
-                return Call(name, tuple(arguments))
+                return self.call(name, start)
             if name not in self.tensors:
-                self.next -= 1
                 known = ", ".join(sorted(self.tensors)) or "none"
-                raise self.error(f"unknown tensor {name!r}; declared: {known}")
+                raise self.error(f"unknown tensor {name!r}; declared: {known}", start)
             source = self.tensors[name]
             rank = len(source.shape)
         start = self.tokens[self.next][1]
@@ -254,6 +267,20 @@ class _Parser:
         if len(index) != rank:
             raise self.error(f"{len(index)} indices for a source of rank {rank}", start)
         return Read(source, tuple(index))
+
+    def call(self, name: str, start: int) -> Call:
+        function = FUNCTIONS.get(name)
+        if function is None:
+            known = ", ".join(FUNCTIONS)
+            raise self.error(f"unknown function {name!r}; there are: {known}", start)
+        arguments = [self.body()]
+        while self.accept(","):
+            arguments.append(self.body())
+        self.expect(")")
+        if len(arguments) != function.arity:
+            message = f"{len(arguments)} arguments for {name}, which takes {function.arity}"
+            raise self.error(message, start)
+        return Call(name, tuple(arguments))
 
     def guard(self) -> Guard:
         self.expect("[")
@@ -269,7 +296,7 @@ class _Parser:
             self.next = start
         index = self.product(stop_at_mod=True)
         self.expect("mod")
-        modulus = self.integer()
+        modulus = self.at_least(2, "the modulus of a guard")
         self.expect("=")
         self.expect("0")
         self.expect("]")
@@ -294,9 +321,7 @@ class _Parser:
                     raise self.error("an index may not multiply iterators")
                 value = other * value.const if value.is_constant else value * other.const
             else:
-                divisor = self.integer()
-                if divisor <= 0:
-                    raise self.error(f"{operator} by {divisor}: the divisor must be positive")
+                divisor = self.at_least(1, f"the divisor of {operator}")
                 divide = floordiv if operator == "div" else mod
                 value = divide(value, divisor, ranges)
         return value

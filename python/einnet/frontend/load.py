@@ -48,4 +48,6 @@ def load_model(
             location=location,
             hint=f"{ACCEPTED}; mlir-opt turns bytecode into text",
         ) from error
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", location=location) from error
     return import_mlir(path, text, entry=entry)

@@ -40,10 +40,7 @@ def import_mlir(path: str | Path, text: str, *, entry: str | None = None) -> Imp
     with context:
         module = parse_module(text, context, file)
         function = _entry(module, entry, file)
-        try:
-            inputs, weight_ports, outputs = ports(function)
-        except InputError as error:
-            raise InputError(error.message, location=Location(file), hint=error.hint) from error
+        inputs, weight_ports, outputs = ports(function, file)
         weights = Weights()
         sibling = Path(path).with_suffix(".safetensors")
         if str(path) != STDIN and sibling.is_file():

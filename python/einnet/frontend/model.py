@@ -43,10 +43,12 @@ class ImportedModel:
     entry: str = "main"
 
 
-def ports(function: func.FuncOp) -> tuple[tuple[Port, ...], tuple[Port, ...], tuple[Port, ...]]:
+def ports(
+    function: func.FuncOp, file: str
+) -> tuple[tuple[Port, ...], tuple[Port, ...], tuple[Port, ...]]:
     """Inputs, weights and outputs of a function; what has no name is `arg<i>` or `result<i>`.
 
-    Raises `InputError` at the function for an argument or result that is not a static tensor.
+    Raises `InputError` in `file` for an argument or result that is not a static tensor.
     """
     inputs: list[Port] = []
     weights: list[Port] = []
@@ -54,12 +56,17 @@ def ports(function: func.FuncOp) -> tuple[tuple[Port, ...], tuple[Port, ...], tu
         zip(function.type.inputs, argument_attributes(function), strict=True)
     ):
         if WEIGHT in attributes:
-            weights.append(_port(function, _text(attributes, WEIGHT), type_))
+            weights.append(_port(function, file, _text(attributes, WEIGHT), type_))
         else:
             name = _text(attributes, NAME) if NAME in attributes else f"arg{index}"
-            inputs.append(_port(function, name, type_))
+            inputs.append(_port(function, file, name, type_))
     outputs = [
-        _port(function, _text(attributes, NAME) if NAME in attributes else f"result{index}", type_)
+        _port(
+            function,
+            file,
+            _text(attributes, NAME) if NAME in attributes else f"result{index}",
+            type_,
+        )
         for index, (type_, attributes) in enumerate(
             zip(function.type.results, result_attributes(function), strict=True)
         )
@@ -87,11 +94,11 @@ def _text(attributes: ir.DictAttr, key: str) -> str:
     return ir.StringAttr(attributes[key]).value
 
 
-def _port(function: func.FuncOp, name: str, type_: ir.Type) -> Port:
+def _port(function: func.FuncOp, file: str, name: str, type_: ir.Type) -> Port:
     if not isinstance(type_, ir.RankedTensorType) or not type_.has_static_shape:
         raise InputError(
             f"'{name}' of @{function.name.value} has type {type_}, not a tensor of static shape",
-            location=Location(f"@{function.name.value}"),
+            location=Location(file),
             hint="fix the sizes in the model before it is compiled",
         )
     return Port(name, tuple(type_.shape), str(type_.element_type))

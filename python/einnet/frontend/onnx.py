@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Generator
 from pathlib import Path
+from typing import NoReturn
 
 from mlir import ir
 from mlir.dialects import func
@@ -43,6 +44,19 @@ _TO_TORCH = "torch-onnx-to-torch-backend-pipeline"
 _TO_LINALG = "torch-backend-to-linalg-on-tensors-backend-pipeline"
 
 
+_TM_TENSOR = frozenset(
+    {
+        "CumSum",
+        "NonMaxSuppression",
+        "Scatter",
+        "ScatterElements",
+        "ScatterND",
+        "TopK",
+    }
+)
+"""Operators that torch-mlir lowers to operations of its own dialect."""
+
+
 def import_onnx(
     path: Path, *, batch: int | None = None, time_limit: float = TIME_LIMIT_S
 ) -> ImportedModel:
@@ -61,7 +75,7 @@ def import_onnx(
         _annotate(function, prepared)
         # torch-mlir leaves the global seed of its random numbers behind.
         run_pipeline(module, "builtin.module(symbol-dce)", str(path))
-        inputs, weights, outputs = ports(function)
+        inputs, weights, outputs = ports(function, str(path))
         assert [port.name for port in weights] == list(prepared.weights)
         return ImportedModel(
             str(module), prepared.weights, inputs, outputs, path, function.name.value
@@ -103,12 +117,8 @@ def _compile(prepared: Prepared, path: Path, time_limit: float) -> str:
         if lowered.status != 0:
             partial = _run_opt(_TO_TORCH, torch, path, time_limit)
             _explain_lowering(lowered, partial, torch.read_text(encoding="utf-8"), prepared, path)
-    if foreign := sorted(set(re.findall(r"\btm_tensor\.\w+", lowered.stdout))):
-        fail(
-            str(path),
-            f"the model needs {', '.join(foreign)}, which MLIR does not have",
-            "TopK, sorting, CumSum, NonMaxSuppression and the Scatter operators are not supported",
-        )
+    if "tm_tensor." in lowered.stdout:
+        _explain_foreign(lowered.stdout, prepared, path)
     return lowered.stdout
 
 
@@ -136,7 +146,7 @@ def _run_opt(passes: str, source: Path, path: Path, time_limit: float) -> ChildR
     )
 
 
-def _explain_import(result: ChildResult, path: Path) -> None:
+def _explain_import(result: ChildResult, path: Path) -> NoReturn:
     """Raise the error of a failed import."""
     lines = [line for line in result.stderr.splitlines() if line.strip()]
     if any("No module named 'torch_mlir" in line for line in lines):
@@ -152,7 +162,7 @@ def _explain_import(result: ChildResult, path: Path) -> None:
 
 def _explain_lowering(
     result: ChildResult, partial: ChildResult, torch: str, prepared: Prepared, path: Path
-) -> None:
+) -> NoReturn:
     """Raise the error of a failed lowering, located at the node that caused it.
 
     An operator without a pattern survives the first pipeline, while the second often blames a
@@ -175,6 +185,14 @@ def _explain_lowering(
     else:
         message = "the model is not supported by torch-mlir, which gave no reason"
     raise InputError(message, location=Location(str(path)), reproduce=result.command)
+
+
+def _explain_foreign(linalg: str, prepared: Prepared, path: Path) -> NoReturn:
+    """Raise the error of a module with operations that only torch-mlir has."""
+    operations = set(re.findall(r"\btm_tensor\.(?!yield\b)\w+", linalg))
+    nodes = [node for node in prepared.model.graph.node if node.op_type in _TM_TENSOR]
+    subject = describe(nodes[0]) if nodes else "the model"
+    fail(str(path), f"{subject} becomes {', '.join(sorted(operations))}, which MLIR does not have")
 
 
 def _node_at(torch: str, line: int, prepared: Prepared) -> onnx.NodeProto | None:

@@ -50,6 +50,11 @@ _LEARNED = frozenset(
 """A float constant that one of these reads is a weight whatever its size."""
 
 
+_EXPANDED = [("", "Attention")]
+"""Operators (domain, name) that torch-mlir compiles only as the function that ONNX defines them by.
+Expanding more would lose some that it compiles whole."""
+
+
 @dataclass(frozen=True)
 class Prepared:
     """A model without weights, whose function is `main`.
@@ -76,6 +81,8 @@ def prepare(model: onnx.ModelProto, batch: int | None, file: str) -> Prepared:
     inputs = _drop_initialized_inputs(model.graph)
     _name_nodes(model.graph)
     _require_known_operators(model, file)
+    if any((node.domain, node.op_type) in _EXPANDED for node in model.graph.node):
+        model = inliner.inline_selected_functions(model, _EXPANDED, inline_schema_functions=True)
     _fix_batch(model.graph, batch, file)
     weights = _take_weights(model.graph)
     model.graph.name = ENTRY
@@ -181,6 +188,8 @@ def _require_known_operators(model: onnx.ModelProto, file: str) -> None:
 
 def _fix_batch(graph: onnx.GraphProto, batch: int | None, file: str) -> None:
     """Put `batch` for the symbolic first dimension of the inputs, and for its name everywhere."""
+    if batch is not None and batch < 1:
+        fail(file, f"the batch size {batch} is not positive")
     names: set[str] = set()
     for value in graph.input:
         dimensions = value.type.tensor_type.shape.dim
@@ -202,9 +211,6 @@ def _fix_batch(graph: onnx.GraphProto, batch: int | None, file: str) -> None:
         for dimension in value.type.tensor_type.shape.dim:
             if dimension.dim_param in names and batch is not None:
                 dimension.dim_value = batch
-    for value in graph.output if batch is not None else ():
-        for dimension in value.type.tensor_type.shape.dim:
-            dimension.ClearField("dim_param")  # inference finds it; other symbols may stand here
     for value in graph.input:
         if not value.type.HasField("tensor_type"):
             fail(file, f"input '{value.name}' is not a tensor")
@@ -258,15 +264,18 @@ def _constants(graph: onnx.GraphProto) -> Mapping[str, onnx.TensorProto]:
     for node in graph.node:
         if node.op_type != "Constant":
             continue
-        match node.attribute[0]:
-            case onnx.AttributeProto(name="value", t=tensor):
-                constants[node.output[0]] = tensor
-            case onnx.AttributeProto(name="value_ints", ints=ints):
-                constants[node.output[0]] = numpy_helper.from_array(np.array(ints, np.int64))
-            case onnx.AttributeProto(name="value_floats", floats=floats):
-                constants[node.output[0]] = numpy_helper.from_array(np.array(floats, np.float32))
-            case _:  # a scalar or a string: neither a weight nor a parameter that is checked
-                pass
+        for attribute in node.attribute:
+            match attribute:
+                case onnx.AttributeProto(name="value", t=tensor):
+                    constants[node.output[0]] = tensor
+                case onnx.AttributeProto(name="value_ints", ints=values):
+                    constants[node.output[0]] = numpy_helper.from_array(np.array(values, np.int64))
+                case onnx.AttributeProto(name="value_floats", floats=values):
+                    constants[node.output[0]] = numpy_helper.from_array(
+                        np.array(values, np.float32)
+                    )
+                case _:  # a scalar or a string: neither a weight nor a parameter that is checked
+                    pass
     return constants
 
 

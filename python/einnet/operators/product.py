@@ -173,3 +173,9 @@ def _operand(
     tensor = Tensor(name, layout.extents, source.dtype)
     statements.append(Definition(tensor, layout, f"layout of {source.name}"))
     return Read(tensor, index)
+
+
+def describe(match: Match) -> str:
+    """The operator and its sizes, such as `matmul 64x4096x448` (m x n x k)."""
+    batch, m, n, k = shape(match)
+    return f"matmul {f'{batch}x' if match.table.row('b') else ''}{m}x{n}x{k}"

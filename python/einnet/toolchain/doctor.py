@@ -55,6 +55,24 @@ def examine() -> tuple[Finding, ...]:
     )
 
 
+def environment() -> dict[str, object]:
+    """What a result file says about where it was made: host, Python, the parts' versions."""
+    return {
+        "machine": platform.machine(),
+        "processor": _processor(),
+        "system": f"{platform.system()} {platform.release()}",
+        "parts": {f.name: f.version for f in examine() if f.version is not None},
+    }
+
+
+def _processor(source: Path = Path("/proc/cpuinfo")) -> str:
+    if source.exists():
+        for line in source.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()
+
+
 def _finding(
     name: str,
     version: str | None,

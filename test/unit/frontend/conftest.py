@@ -1,6 +1,9 @@
-"""The examples are programs, not a package: the tests import them from their folder."""
+"""Puts on the path what the tests here import: the examples, which are programs and not a package,
+and the modules of this folder."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "examples"))
+FOLDER = Path(__file__).resolve().parent
+
+sys.path[:0] = [str(FOLDER), str(FOLDER.parents[2] / "examples")]

@@ -1,11 +1,11 @@
 import io
 from pathlib import Path
 
-import gan  # pyright: ignore[reportMissingImports]
 import numpy as np
 import onnx
 import pytest
 
+import gan  # pyright: ignore[reportMissingImports]
 from einnet.errors import InputError
 from einnet.frontend.load import load_model
 from einnet.frontend.mlir import import_mlir

@@ -16,7 +16,7 @@ def ask(
     shapes: dict[str, tuple[int, ...]] | None = None,
     constants: Arrays | None = None,
     operands: str = "a b c d e f g h",
-    **attributes: object,
+    **attributes: Any,
 ) -> str | None:
     """The refusal of a node; an operand is absent unless it has a shape or a value."""
     known = {**(shapes or {}), **{name: array.shape for name, array in (constants or {}).items()}}

@@ -51,7 +51,7 @@ _ERF_Q = (
     0.014957899921178252,
     0.0010210924571230021,
 )
-# exp r = 1 + r + r^2 G(r) for |r| <= ln(2)/2; error of exp below 2 units in the last place.
+# exp r = 1 + r + r^2 G(r) for |r| <= ln(2)/2; relative error of exp below 2.5e-7.
 _EXP_G = (
     0.4999999341243614,
     0.1666652010676486,
@@ -60,7 +60,8 @@ _EXP_G = (
     0.0013814466644265465,
 )
 _EXP_OVERFLOW = 88.72283
-_EXP_UNDERFLOW = -87.33654
+# Below, 2^(n-1) has no normal representation: exp gives 0 where it is less than 2^-125.5.
+_EXP_UNDERFLOW = -86.98
 # ln 2 in two parts, the first with few bits so that n * _LN2_HIGH is exact for every exponent n.
 _LN2_HIGH = 0.693359375
 _LN2_LOW = math.log(2) - _LN2_HIGH

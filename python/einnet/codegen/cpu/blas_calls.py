@@ -1,4 +1,4 @@
-"""Tagged products become calls of OpenBLAS on addresses and strides.
+"""Tagged products become calls of OpenBLAS on pointers and strides.
 
 A product of at most `FEW_ROWS` rows is a matrix-vector product for each row: `gemm` spends more on
 packing the matrix than on multiplying (measured: 3 times the time at one row, even at four). Else
@@ -11,7 +11,7 @@ from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from mlir import ir
-from mlir.dialects import arith, func, memref, scf
+from mlir.dialects import arith, func, llvm, scf
 
 from einnet.codegen.cpu.products import Dimension, is_product, read_product, unfit
 from einnet.codegen.cpu.walk import walk
@@ -20,7 +20,8 @@ FEW_ROWS = 3
 
 _ROW_MAJOR, _NO_TRANSPOSE, _TRANSPOSE = 101, 111, 112
 _PREFIXES = {"f32": "scipy_cblas_s", "f64": "scipy_cblas_d"}
-_BYTES = {"f32": 4, "f64": 8}
+# In a list of constant indices, llvm.getelementptr's mark for one that is a value.
+_DYNAMIC = -(2**31)
 
 
 def call_blas(module: ir.Module, function: ir.Operation) -> None:
@@ -46,6 +47,7 @@ class _Emitter:
         if str(self._element) not in _PREFIXES:
             raise unfit(op, f"BLAS has no product of {self._element}")
         self._i32, self._i64 = (ir.IntegerType.get_signless(width) for width in (32, 64))
+        self._pointer = ir.Type.parse("!llvm.ptr")
 
     def emit(self) -> None:
         product = self._product
@@ -144,22 +146,37 @@ class _Emitter:
                 with ir.InsertionPoint(loop.body):
                     terminator = scf.YieldOp([])
                 points.enter_context(ir.InsertionPoint(terminator))
-                step = arith.index_cast(self._i64, loop.induction_variable)
+                point = arith.index_cast(self._i64, loop.induction_variable)
                 for which, stride in enumerate((dimension.a, dimension.b, dimension.c)):
-                    offset = arith.muli(step, self._distance(stride))
-                    inside[which] = arith.addi(inside[which], offset)
+                    offset = arith.muli(point, arith.constant(self._i64, stride))
+                    inside[which] = self._advance(inside[which], [offset], _DYNAMIC)
             yield inside
 
     def _address(self, operand: ir.Value) -> ir.Value:
-        """Of the operand's first element, as an integer: C passes it as it passes a pointer."""
-        _, offset = ir.MemRefType(operand.type).get_strides_and_offset()
+        """The pointer to the operand's first element.
+
+        From the descriptor that `finalize-memref-to-llvm` will make of the operand: an address
+        taken as an integer would hide from LLVM which `noalias` buffer the call accesses.
+        """
+        type_ = ir.MemRefType(operand.type)
+        _, offset = type_.get_strides_and_offset()
         if offset == ir.ShapedType.get_dynamic_stride_or_offset():
             raise unfit(self._op, "an operand starts at an offset that is not static")
-        base = arith.index_cast(self._i64, memref.extract_aligned_pointer_as_index(operand))
-        return arith.addi(base, self._distance(offset)) if offset else base
+        sizes = f", array<{type_.rank} x i64>" * 2 if type_.rank else ""
+        descriptor = ir.Operation.create(
+            "builtin.unrealized_conversion_cast",
+            results=[ir.Type.parse(f"!llvm.struct<(ptr, ptr, i64{sizes})>")],
+            operands=[operand],
+        ).result
+        position = ir.DenseI64ArrayAttr.get([1])
+        aligned = llvm.extractvalue(self._pointer, descriptor, position)
+        return self._advance(aligned, [], offset) if offset else aligned
 
-    def _distance(self, elements: int) -> ir.Value:
-        return arith.constant(self._i64, elements * _BYTES[str(self._element)])
+    def _advance(self, address: ir.Value, dynamic: Sequence[ir.Value], elements: int) -> ir.Value:
+        """`address` moved by `elements`, or by the one value in `dynamic`."""
+        index = ir.DenseI32ArrayAttr.get([elements])
+        may_wrap = ir.IntegerAttr.get(self._i32, 0)
+        return llvm.getelementptr(self._pointer, address, dynamic, index, self._element, may_wrap)
 
     def _integer(self, value: int) -> ir.Value:
         return arith.constant(self._i32, value)

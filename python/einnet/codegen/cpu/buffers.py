@@ -29,6 +29,8 @@ class _Slot:
     allocations: list[ir.Operation] = field(default_factory=list)
 
 
+# What cannot refer to a buffer; any other result of an operation on a buffer may.
+_SCALARS = (ir.IntegerType, ir.FloatType, ir.IndexType, ir.VectorType)
 # Operations that return a memref of the same elements as their first operand, in the same order.
 _RESHAPES = frozenset({"memref.collapse_shape", "memref.expand_shape", "memref.cast"})
 
@@ -68,10 +70,13 @@ def _place_results(
 ) -> set[ir.Operation]:
     """Compute each result in its argument; the allocations that this replaced."""
     taken: set[ir.Operation] = set()
-    for value, tensor in zip(list(returned.operands), results, strict=True):
+    for index, tensor in enumerate(results):
+        value = returned.operands[
+            index
+        ]  # not read ahead: a placed allocation becomes another value
         argument = _add_bytes(function.entry_block, tensor.nbytes, function.location)
         allocation = _allocation_behind(value)
-        if allocation is not None and allocation not in taken:
+        if allocation is not None:
             taken.add(allocation)
             _become_view(allocation, argument, erase=False)
             continue
@@ -92,19 +97,21 @@ def _allocation_behind(value: ir.Value) -> ir.Operation | None:
 
 
 def _share(allocations: list[ir.Operation], block: ir.Block) -> list[_Slot]:
-    """Slots for `allocations`, given in program order: the free slot of the closest size wins."""
+    """Slots for `allocations`: in the order of first use, the free slot of the closest size."""
     positions = {op.operation: index for index, op in enumerate(block.operations)}
-    slots: list[_Slot] = []
+    lifetimes: list[tuple[int, int, ir.Operation]] = []
     for allocation in allocations:
         if allocation not in positions:
             raise InputError(
                 "a buffer is allocated inside a loop and its value carried on",
                 hint="the CPU target needs loops whose carried tensors are updated in place",
             )
-        begin = positions[allocation]
-        end = max((positions[use] for use in _uses(allocation, positions)), default=begin)
+        uses = [positions[use] for use in _uses(allocation, positions)] or [positions[allocation]]
+        lifetimes.append((min(uses), max(uses), allocation))
+    slots: list[_Slot] = []
+    for first, last, allocation in sorted(lifetimes, key=lambda lifetime: lifetime[:2]):
         nbytes = _nbytes(ir.MemRefType(allocation.results[0].type))
-        free = [slot for slot in slots if slot.free_after < begin]
+        free = [slot for slot in slots if slot.free_after < first]
         # The smallest that is large enough, else the largest, which then grows.
         fitting = min((s for s in free if s.nbytes >= nbytes), key=lambda s: s.nbytes, default=None)
         slot = fitting or max(free, key=lambda s: s.nbytes, default=None)
@@ -112,7 +119,7 @@ def _share(allocations: list[ir.Operation], block: ir.Block) -> list[_Slot]:
             slot = _Slot(0, -1)
             slots.append(slot)
         slot.nbytes = max(slot.nbytes, nbytes)
-        slot.free_after = end
+        slot.free_after = last
         slot.allocations.append(allocation)
     return slots
 
@@ -125,19 +132,19 @@ def _uses(allocation: ir.Operation, positions: dict[ir.Operation, int]) -> list[
             op = use.owner.operation
             while op not in positions:
                 # What a nested operation yields, its parent returns.
-                pending.extend(_memrefs_unless(op in seen, op))
+                pending.extend(_views_unless(op in seen, op))
                 seen.add(op)
                 parent = op.parent
                 assert parent is not None, "an operation outside of the function uses its buffer"
                 op = parent.operation
             uses.append(op)
-            pending.extend(_memrefs_unless(op in seen, op))
+            pending.extend(_views_unless(op in seen, op))
             seen.add(op)
     return uses
 
 
-def _memrefs_unless(seen: bool, op: ir.Operation) -> list[ir.OpResult]:
-    return [] if seen else [r for r in op.results if isinstance(r.type, ir.MemRefType)]
+def _views_unless(seen: bool, op: ir.Operation) -> list[ir.OpResult]:
+    return [] if seen else [r for r in op.results if not isinstance(r.type, _SCALARS)]
 
 
 def _add_bytes(block: ir.Block, nbytes: int, location: ir.Location) -> ir.Value:

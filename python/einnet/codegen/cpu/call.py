@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from einnet.codegen.cpu.signature import Signature, Tensor
 from einnet.errors import InputError
 
-Array = NDArray[np.generic]
+Array = NDArray[Any]
 
 # A cache line: vector loads of workspace buffers never straddle two, and slots never share one.
 _ALIGNMENT = 64
@@ -21,8 +22,8 @@ _ALIGNMENT = 64
 class CompiledFunction:
     """A function of the C type `void (void **pointers)`; `call` takes the address of `pointers`.
 
-    Its workspace is allocated and touched once, so that no call pays for page faults. Calls from
-    several threads take turns, since they share the workspace.
+    Its workspace is allocated and touched by the first call, so that no later one pays for page
+    faults. Calls from several threads take turns, since they share the workspace.
     """
 
     def __init__(
@@ -41,14 +42,9 @@ class CompiledFunction:
             for position, argument in enumerate(signature.arguments)
             if position not in self._bound
         ]
-        self._workspace = [_aligned(nbytes) for nbytes in signature.workspace]
         self._first_result = len(signature.arguments)
-        first_slot = self._first_result + len(signature.results)
-        self._pointers = (ctypes.c_void_p * (first_slot + len(self._workspace)))()
-        for position, array in self._bound.items():
-            self._pointers[position] = array.ctypes.data
-        for position, slot in enumerate(self._workspace, start=first_slot):
-            self._pointers[position] = slot.ctypes.data
+        self._workspace: list[Array] = []
+        self._pointers = (ctypes.c_void_p * 0)()
 
     def bind(self, stored: Sequence[Array]) -> CompiledFunction:
         """The function of the inputs alone: `stored` are its weights and constants, in order."""
@@ -78,12 +74,24 @@ class CompiledFunction:
             results = tuple(out)
             self._check_results((*arguments, *self._bound.values()), results)
         with self._lock:
+            if not self._pointers:
+                self._prepare()
             for (position, _), array in zip(self._free, arguments, strict=True):
                 self._pointers[position] = array.ctypes.data
             for position, array in enumerate(results, start=self._first_result):
                 self._pointers[position] = array.ctypes.data
             self._call(ctypes.addressof(self._pointers))
         return results
+
+    def _prepare(self) -> None:
+        """Fill in the pointers that stay the same for all calls."""
+        first_slot = self._first_result + len(self.signature.results)
+        self._workspace = [_aligned(nbytes) for nbytes in self.signature.workspace]
+        self._pointers = (ctypes.c_void_p * (first_slot + len(self._workspace)))()
+        for position, array in self._bound.items():
+            self._pointers[position] = array.ctypes.data
+        for position, slot in enumerate(self._workspace, start=first_slot):
+            self._pointers[position] = slot.ctypes.data
 
     def _check_results(self, arguments: Sequence[Array], results: Sequence[Array]) -> None:
         _check_count("result", len(results), len(self.signature.results))

@@ -59,14 +59,22 @@ class Executable:
         address = self._engine.raw_lookup(signature.symbol)
         if not address:
             raise AssertionError(f"the JIT did not find @{signature.symbol}")
-        packed = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address)
+        return CompiledFunction(_Call(self._engine, address), signature)
 
-        # What the engine looks up is its own wrapper, which takes the addresses of the arguments.
-        def call(pointers: int) -> None:
-            argument = ctypes.c_void_p(pointers)
-            packed(ctypes.byref(ctypes.c_void_p(ctypes.addressof(argument))))
 
-        return CompiledFunction(call, signature)
+class _Call:
+    """A function of an engine, which it keeps alive: the code is the engine's.
+
+    What the engine looks up is its own wrapper, which takes the addresses of the arguments.
+    """
+
+    def __init__(self, engine: ExecutionEngine, address: int) -> None:
+        self._engine = engine
+        self._packed = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address)
+
+    def __call__(self, pointers: int) -> None:
+        argument = ctypes.c_void_p(pointers)
+        self._packed(ctypes.byref(ctypes.c_void_p(ctypes.addressof(argument))))
 
 
 def _weight(weights: Mapping[str, Array], name: str) -> Array:

@@ -3,8 +3,8 @@
     simplify       inline, canonicalize; products overwrite instead of adding to zeros
     fuse           elementwise operations into their consumers
     bufferize      one-shot, row-major at function borders, arguments read-only
-    call products  operations tagged for BLAS become calls; the others become generics
     place buffers  results and intermediates become arguments
+    call products  operations tagged for BLAS become calls; the others become generics
     arrange        order of loops, vectorizable math, contraction to FMA
     loops, llvm    scalar loops, LLVM dialect; LLVM vectorizes the innermost loops
 
@@ -98,18 +98,19 @@ def lower(text: str, function: str = MAIN, filename: str = "<stdin>") -> Lowered
             _refuse_booleans(_find(module, name))
             _protect_arguments(_find(module, name))
         run_pipeline(module, BUFFERIZE, filename)
-        for name in names:
-            call_blas(module, _find(module, name).operation)
-        run_pipeline(module, GENERALIZE, filename)
         signatures: list[Signature] = []
         for name, (arguments, results) in zip(names, interfaces, strict=True):
             body = _find(module, name)
             workspace = place_buffers(body, tuple(result.tensor for result in results))
+            signatures.append(Signature(_symbol(name, function), arguments, results, workspace))
             copies_to_loops(body)
+            call_blas(module, body.operation)
+        run_pipeline(module, GENERALIZE, filename)
+        for name in names:
+            body = _find(module, name)
             reorder_reductions(body)
             approximate_math(body)
             allow_contraction(body)
-            signatures.append(Signature(_symbol(name, function), arguments, results, workspace))
         run_pipeline(module, LOOPS, filename)
         run_pipeline(module, LLVM, filename)
         for name, signature in zip(names, signatures, strict=True):

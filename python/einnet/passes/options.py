@@ -1,0 +1,150 @@
+"""Options of passes: MLIR's `{name=value other={a,b} flag}` text to the fields of a dataclass."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar, get_type_hints
+
+from einnet.errors import InputError, Location
+
+_CLOSING = {"{": "}", "(": ")", "[": "]"}
+_QUOTES = "\"'"
+_TRUTH = {"true": True, "1": True, "false": False, "0": False}
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a pass; `default` is text, None for an option that has to be given."""
+
+    name: str
+    field: str
+    type: Any
+    help: str
+    default: str | None
+
+    @property
+    def placeholder(self) -> str:
+        """What stands for the value in a list of options."""
+        if self.type == tuple[str, ...]:
+            return "<text>,..."
+        return {str: "<text>", int: "<int>", bool: "<bool>"}[self.type]
+
+
+def options_of(class_: type[Any]) -> tuple[Option, ...]:
+    """The options that the fields of a dataclass stand for, in their order."""
+    hints = get_type_hints(class_)
+    return tuple(
+        Option(
+            field.name.removesuffix("_").replace("_", "-"),
+            field.name,
+            hints[field.name],
+            field.metadata.get("help", ""),
+            None if field.default is dataclasses.MISSING else _text(field.default),
+        )
+        for field in dataclasses.fields(class_)
+    )
+
+
+P = TypeVar("P")
+
+
+def build(class_: type[P], name: str, text: str, place: Location) -> P:
+    """The pass `name` with the options of `text`, which begins at `place`.
+
+    Raises InputError for an unknown, repeated, missing or malformed option.
+    """
+    options = {option.name: option for option in options_of(class_)}
+    valid = f"options of {name}: {', '.join(options) or 'none'}"
+    values: dict[str, Any] = {}
+    for key, value, offset in split_options(text, place):
+        here = shifted(place, offset)
+        if key not in options:
+            raise InputError(f"{name} has no option '{key}'", location=here, hint=valid)
+        option = options[key]
+        if option.field in values:
+            raise InputError(f"option '{key}' is given twice", location=here)
+        values[option.field] = _convert(option, value, here)
+    missing = [o.name for o in options.values() if o.default is None and o.field not in values]
+    if missing:
+        raise InputError(f"{name} needs the option '{missing[0]}'", location=place, hint=valid)
+    return class_(**values)
+
+
+def split_options(text: str, place: Location) -> Iterator[tuple[str, str | None, int]]:
+    """Name, value (None for a bare flag) and offset of each option.
+
+    Options are separated by white space outside quotes and brackets; quotes or braces around a
+    whole value are not part of it. Raises InputError for a quote or bracket without its partner.
+    """
+    position = 0
+    while position < len(text):
+        if text[position].isspace():
+            position += 1
+            continue
+        end = _end_of_option(text, position, place)
+        key, equals, value = text[position:end].partition("=")
+        yield key, _unwrapped(value) if equals else None, position
+        position = end
+
+
+def shifted(place: Location, columns: int) -> Location:
+    """The location `columns` to the right."""
+    return dataclasses.replace(place, column=place.column + columns)
+
+
+def _end_of_option(text: str, start: int, place: Location) -> int:
+    pending: list[tuple[str, int]] = []
+    for position in range(start, len(text)):
+        character = text[position]
+        inside = pending[-1][0] if pending else ""
+        if inside in _QUOTES and inside:
+            if character == inside:
+                pending.pop()
+        elif character in _QUOTES:
+            pending.append((character, position))
+        elif character in _CLOSING:
+            pending.append((_CLOSING[character], position))
+        elif character == inside:
+            pending.pop()
+        elif character.isspace() and not pending:
+            return position
+    if pending:
+        closing, opened = pending[-1]
+        raise InputError(
+            f"'{text[opened]}' without its '{closing}'", location=shifted(place, opened)
+        )
+    return len(text)
+
+
+def _unwrapped(value: str) -> str:
+    if len(value) >= 2 and (value[0] + value[-1] in ("{}", '""', "''")):
+        return value[1:-1]
+    return value
+
+
+def _convert(option: Option, value: str | None, place: Location) -> Any:
+    if option.type is bool:
+        if value is None:
+            return True
+        if value in _TRUTH:
+            return _TRUTH[value]
+        raise InputError(f"'{option.name}' is true or false, not '{value}'", location=place)
+    if not value:
+        raise InputError(f"option '{option.name}' has no value", location=place)
+    if option.type is int:
+        try:
+            return int(value)
+        except ValueError as error:
+            message = f"'{option.name}' is an integer, not '{value}'"
+            raise InputError(message, location=place) from error
+    if option.type is str:
+        return value
+    return tuple(part.strip() for part in value.split(","))
+
+
+def _text(default: Any) -> str:
+    if isinstance(default, bool):
+        return str(default).lower()
+    return ",".join(default) if isinstance(default, tuple) else str(default)

@@ -1,0 +1,115 @@
+"""Fusion of eOperators: a definition that one other eOperator alone reads becomes part of it.
+
+Composition is traversal merging across definitions (EinNet, OSDI 2023, section 4.1, expression
+fusion): pointwise chains become one body, an offset-add becomes the argument of the activation that
+follows it, and the relayout of an operand is written directly by whoever computes the operand.
+Nothing is computed twice: the consumer visits each element at most once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+
+from einnet.expr.nodes import Body, Call, Read, Scope, Tensor, Term, factors_of
+from einnet.expr.program import Definition, Program, Statement, constants_of, uses_of, without_dead
+from einnet.expr.transform import inline_reads
+from einnet.operators.cost import points
+
+_MAX_TERMS = 16
+"""Terms of a fused body: distributing products over sums must not explode."""
+
+_MAX_NESTED_SUM = 64
+"""Points of a sum that may be evaluated inside another eOperator's body."""
+
+
+def fuse_eoperators(program: Program) -> Program:
+    """Compose producers into their only consumers until none is left that can be."""
+    while True:
+        fused = _fuse_once(program)
+        if fused is None:
+            return program
+        program = without_dead(fused)
+
+
+def _fuse_once(program: Program) -> Program | None:
+    constants = constants_of(program)
+    uses = uses_of(program)
+    producers = {d.result.name: d for d in program.definitions if d.library is None}
+    for position, statement in enumerate(program.statements):
+        if not isinstance(statement, Definition) or statement.library is not None:
+            continue
+        for tensor in statement.operands:
+            producer = producers.get(tensor.name)
+            if producer is None or uses[tensor.name] > 1:
+                continue
+            if tensor.name in constants and statement.result.name not in constants:
+                continue
+            fused = _fuse_pair(producer, statement)
+            if fused is not None:
+                statements: tuple[Statement, ...] = (
+                    *program.statements[:position],
+                    fused,
+                    *program.statements[position + 1 :],
+                )
+                return replace(program, statements=statements)
+    return None
+
+
+def _fuse_pair(producer: Definition, consumer: Definition) -> Definition | None:
+    """The consumer with the producer's expression in the place of its tensor, or None."""
+    name = producer.result.name
+    reads = [f for f in factors_of(consumer.scope.body) if _reads(f, name)]
+    if len(reads) != 1 or _reads_nested(consumer.scope, name):
+        return None
+    if points(consumer.scope) > prod(producer.result.shape):
+        return None
+    if prod(i.extent for i in producer.scope.summation) > _MAX_NESTED_SUM:
+        return None
+    nested = replace(consumer.scope, body=_with_source(consumer.scope.body, name, producer.scope))
+    scope = inline_reads(nested)
+    if _terms(scope.body) > _MAX_TERMS:
+        return None
+    label = "+".join(filter(None, (producer.label, consumer.label)))
+    return Definition(consumer.result, scope, label)
+
+
+def _reads(factor: object, name: str) -> bool:
+    if not isinstance(factor, Read) or not isinstance(factor.source, Tensor):
+        return False
+    return factor.source.name == name
+
+
+def _reads_nested(scope: Scope, name: str) -> bool:
+    """Whether a nested scope reads the tensor: its element may be needed more than once."""
+    for factor in factors_of(scope.body):
+        if isinstance(factor, Read) and isinstance(factor.source, Scope):
+            inner = factor.source
+            if any(_reads(f, name) for f in factors_of(inner.body)) or _reads_nested(inner, name):
+                return True
+    return False
+
+
+def _with_source(body: Body, name: str, source: Scope) -> Body:
+    def replaced(term: Term) -> Term:
+        factors: list[Read | Call] = []
+        for factor in term.factors:
+            if isinstance(factor, Call):
+                arguments = tuple(_with_source(a, name, source) for a in factor.arguments)
+                factors.append(Call(factor.function, arguments))
+            elif _reads(factor, name):
+                factors.append(Read(source, factor.index))
+            else:
+                factors.append(factor)
+        return replace(term, factors=tuple(factors))
+
+    return tuple(replaced(t) for t in body)
+
+
+def _terms(body: Body) -> int:
+    """The terms of a body and of every call in it."""
+    total = len(body)
+    for factor in factors_of(body):
+        if isinstance(factor, Call):
+            total += sum(len(a) for a in factor.arguments)
+    return total

@@ -1,0 +1,96 @@
+"""The subprograms of a program, and the candidate plans of each.
+
+A subprogram is for now one contraction: a definition that sums the product of two tensors. Its
+candidates are the plans that the search derives, cheapest first, and always the original itself,
+computed as it stands by a generated kernel.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from einnet.expr.nodes import Read, Scope, Tensor
+from einnet.expr.program import Definition, Program, Statement, names_of
+from einnet.operators import product
+from einnet.operators.cost import Machine, definition_seconds
+from einnet.rules.rewrite import Step
+from einnet.search.converge import Limits, search
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One way to compute a subprogram: its statements, the derivation that led to them, the
+    library operator in words (empty for the original), the estimated seconds."""
+
+    statements: tuple[Statement, ...]
+    steps: tuple[Step, ...]
+    operator: str
+    estimate: float
+
+    @property
+    def is_original(self) -> bool:
+        return not self.operator
+
+
+@dataclass(frozen=True)
+class Subprogram:
+    """A definition to be searched, and what the search found: candidates by estimated cost, the
+    original last; states visited, CPU seconds."""
+
+    definition: Definition
+    candidates: tuple[Candidate, ...]
+    visited: int
+    seconds: float
+
+    @property
+    def name(self) -> str:
+        return self.definition.result.name
+
+
+def is_contraction(definition: Definition) -> bool:
+    """Whether the definition sums a product of two tensors."""
+    scope = definition.scope
+    if not scope.summation or len(scope.body) != 1 or definition.library is not None:
+        return False
+    factors = scope.term.factors
+    return len(factors) == 2 and all(
+        isinstance(f, Read) and isinstance(f.source, Tensor) for f in factors
+    )
+
+
+def contractions_of(program: Program, constants: frozenset[str]) -> tuple[Definition, ...]:
+    """The contractions that run at inference, in order."""
+    return tuple(
+        d for d in program.definitions if d.result.name not in constants and is_contraction(d)
+    )
+
+
+def derive(
+    definition: Definition,
+    program: Program,
+    constants: frozenset[str],
+    machine: Machine,
+    limits: Limits,
+    keep: int,
+) -> Subprogram:
+    """Search one contraction; keep the `keep` cheapest plans that differ, and the original."""
+    begin = time.process_time()
+    result = search(
+        definition.scope, lambda match: product.estimate(match, machine, constants), limits
+    )
+    seconds = time.process_time() - begin
+    candidates: list[Candidate] = []
+    kinds: set[tuple[object, ...]] = set()
+    for found in result.found:
+        outer: Scope = found.state.scope
+        kind = (product.shape(found.match), tuple(i.extent for i in outer.summation))
+        if kind in kinds or len(candidates) == keep:
+            continue
+        kinds.add(kind)
+        taken = names_of(program)
+        statements = product.plan(found.match, definition.result, taken, definition.label)
+        operator = product.describe(found.match)
+        candidates.append(Candidate(statements, found.state.steps, operator, found.cost))
+    original = Candidate((definition,), (), "", definition_seconds(definition, machine))
+    return Subprogram(definition, (*candidates, original), result.visited, seconds)

@@ -1,0 +1,31 @@
+"""Other systems that the same model runs on, for comparison in one process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from einnet.codegen.cpu.call import Array
+from einnet.errors import ToolchainError
+
+
+def onnxruntime_runner(
+    model: Path, threads: int, inputs: Mapping[str, Array]
+) -> tuple[Callable[[], list[Array]], str]:
+    """A call that runs the model once in ONNX Runtime on the CPU, and the runtime's version.
+
+    All graph optimizations are on; `threads` is the number of threads inside an operator.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ToolchainError(
+            "ONNX Runtime is not installed", hint="pip install 'einnet[bench]'"
+        ) from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    feeds = dict(inputs)
+    return lambda: session.run(None, feeds), onnxruntime.__version__

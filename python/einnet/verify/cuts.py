@@ -1,0 +1,298 @@
+"""Programs as flat sums over symbols: inputs, and one symbolic tensor for each nonlinear call.
+
+A nonlinear function is uninterpreted, so a call is an unknown tensor over the iterators that its
+arguments depend on. Two calls of one function are one tensor, read through an index map, once
+their arguments are proved equal everywhere under the map. An opaque operation is treated likewise,
+with whole operands. The reference's calls are named first, then the candidate's are found among
+them; one that is not found stays a symbol of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import count, permutations
+
+import numpy as np
+
+from einnet.expr.index import Index, var
+from einnet.expr.nodes import Iterator, Tensor
+from einnet.expr.program import Definition, Opaque, Program, without_dead
+from einnet.verify.cells import Integers
+from einnet.verify.certificate import Segment
+from einnet.verify.evaluate import cost, evaluate_terms
+from einnet.verify.field import Randoms, Values
+from einnet.verify.flatten import (
+    Element,
+    FlatScope,
+    FlatTerm,
+    Namer,
+    UndecidedError,
+    compose,
+    flatten,
+    simplify,
+)
+from einnet.verify.maps import index_maps
+from einnet.verify.segment import Budget, Mismatch, check, random_elements
+
+_COMMUTATIVE = frozenset({"maximum", "minimum"})
+_SAMPLES = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Symbol:
+    """The tensor of all values of one call."""
+
+    tensor: Tensor
+    function: str
+    arguments: tuple[FlatScope, ...]
+
+    @property
+    def reads(self) -> frozenset[str]:
+        return frozenset[str]().union(*(a.tensors for a in self.arguments))
+
+
+@dataclass(frozen=True, eq=False)
+class OpaqueSymbol:
+    """The results of one opaque operation."""
+
+    results: tuple[Tensor, ...]
+    operands: tuple[FlatScope, ...]
+    operation: str
+
+
+@dataclass(eq=False)
+class Session:
+    """The state of one comparison of programs: random inputs, symbols, what was proved."""
+
+    randoms: Randoms
+    budget: Budget
+    symbols: dict[str, Symbol] = field(default_factory=dict[str, Symbol])
+    opaques: list[OpaqueSymbol] = field(default_factory=list[OpaqueSymbol])
+    opaque_names: set[str] = field(default_factory=set[str])
+    segments: list[Segment] = field(default_factory=list[Segment])
+    comparisons: int = 0
+    unmatched: list[str] = field(default_factory=list[str])
+
+    def compare(self, name: str, reference: FlatScope, candidate: FlatScope) -> Segment | Mismatch:
+        self.comparisons += 1
+        return check(name, reference, candidate, self.randoms, self.budget)
+
+    # -- programs ------------------------------------------------------------------------------
+
+    def outputs(self, program: Program, candidate: bool) -> list[FlatScope]:
+        """The flat sums of the program's outputs. The candidate comes after the reference."""
+        definitions: dict[str, FlatScope] = {}
+        place = "candidate" if candidate else "reference"
+        for statement in without_dead(program).statements:
+            if isinstance(statement, Definition):
+                call = self.namer(statement.result.name, place)
+                definitions[statement.result.name] = flatten(
+                    statement.scope, definitions, call, self.budget.terms
+                )
+            else:
+                self._opaque(statement, definitions, place)
+        return [definitions.get(t.name, whole(t)) for t in program.outputs]
+
+    def namer(self, where: str, place: str) -> Namer:
+        """What names the calls in `where`, which is in the `place` program."""
+
+        def call(function: str, arguments: tuple[FlatScope, ...]) -> FlatScope:
+            found = self._found(function, arguments)
+            if found is not None:
+                return found
+            if place == "candidate":
+                self.unmatched.append(
+                    f"no {function} of the reference was shown equal to that in {where}"
+                )
+            shape = tuple(a.extent for a in arguments[0].axes)
+            name = self._fresh(f"{place}.{function}")
+            symbol = Symbol(Tensor(name, shape), function, arguments)
+            self.symbols[name] = symbol
+            return _read_at(symbol, tuple(var(a.name) for a in symbol.arguments[0].axes), arguments)
+
+        return call
+
+    def _fresh(self, stem: str) -> str:
+        # `#` is in no name of a tensor that the parser or MLIR can write.
+        return f"{stem}#{len(self.symbols) + len(self.opaques)}"
+
+    # -- calls ---------------------------------------------------------------------------------
+
+    def _found(self, function: str, arguments: tuple[FlatScope, ...]) -> FlatScope | None:
+        """The known symbol that the call equals, read over the call's axes."""
+        size = _volume(arguments)
+        known = [
+            s
+            for s in self.symbols.values()
+            if s.function == function and _volume(s.arguments) == size
+        ]
+        reads = frozenset[str]().union(*(a.tensors for a in arguments))
+        # Earlier symbols first among those that read the same tensors.
+        for symbol in sorted(known, key=lambda s: s.reads != reads):
+            orders = permutations(symbol.arguments) if function in _COMMUTATIVE else (None,)
+            for order in orders:
+                theirs = symbol.arguments if order is None else tuple(order)
+                found = self._mapped(symbol, theirs, arguments)
+                if found is not None:
+                    return found
+        return None
+
+    def _mapped(
+        self, symbol: Symbol, theirs: tuple[FlatScope, ...], arguments: tuple[FlatScope, ...]
+    ) -> FlatScope | None:
+        for index in index_maps(theirs, arguments, self.budget.maps):
+            pairs = [
+                (_moved(a, index, arguments[0].axes), b)
+                for a, b in zip(theirs, arguments, strict=True)
+            ]
+            if not all(self._likely(a, b) for a, b in pairs):
+                continue
+            try:
+                proofs = [self.compare(symbol.tensor.name, a, b) for a, b in pairs]
+            except UndecidedError as reason:
+                self.unmatched.append(f"{symbol.tensor.name}: {reason}")
+                continue
+            if all(isinstance(p, Segment) for p in proofs):
+                self.segments.extend(p for p in proofs if isinstance(p, Segment))
+                return _read_at(symbol, index, arguments)
+        return None
+
+    def _likely(self, reference: FlatScope, candidate: FlatScope) -> bool:
+        """Whether two scopes read the same tensors and agree at a few positions, if affordable."""
+        if reference.tensors != candidate.tensors:
+            return False
+        axes = reference.axes
+        generator = np.random.default_rng(self.randoms.seed)
+        rows = (
+            np.stack([generator.integers(a.lo, a.hi, _SAMPLES) for a in axes], axis=1)
+            if axes
+            else np.zeros((1, 0), np.int64)
+        )
+        names = [a.name for a in axes]
+        if (cost(reference.terms) + cost(candidate.terms)) * len(rows) > self.budget.work:
+            return True  # Left to the proof, which gives the reason.
+        lookup = random_elements(self.randoms)
+        rounds = self.randoms.rounds
+        left = evaluate_terms(reference.terms, names, rows, lookup, rounds)
+        return bool((left == evaluate_terms(candidate.terms, names, rows, lookup, rounds)).all())
+
+    # -- opaque operations ---------------------------------------------------------------------
+
+    def _opaque(self, statement: Opaque, definitions: dict[str, FlatScope], place: str) -> None:
+        operands = tuple(definitions.get(t.name, whole(t)) for t in statement.operands)
+        for known in self.opaques:
+            if self._same(known, statement, operands):
+                results = known.results
+                break
+        else:
+            name = self._fresh(f"{place}.opaque")
+            results = tuple(
+                Tensor(f"{name}.{n}", t.shape, t.dtype) for n, t in enumerate(statement.results)
+            )
+            self.opaques.append(OpaqueSymbol(results, operands, statement.operation))
+            self.opaque_names.update(t.name for t in results)
+            if place == "candidate":
+                self.unmatched.append(
+                    f"no opaque operation of the reference was shown equal to "
+                    f"{statement.operation!r} that makes {statement.results[0].name}"
+                )
+        for own, symbol in zip(statement.results, results, strict=True):
+            definitions[own.name] = whole(symbol)
+
+    def _same(
+        self, known: OpaqueSymbol, statement: Opaque, operands: tuple[FlatScope, ...]
+    ) -> bool:
+        if (
+            known.operation != statement.operation
+            or [(t.shape, t.dtype) for t in known.results]
+            != [(t.shape, t.dtype) for t in statement.results]
+            or [o.box for o in known.operands] != [o.box for o in operands]
+        ):
+            return False
+        pairs = list(zip(known.operands, operands, strict=True))
+        for ours, theirs in pairs:
+            proof = self.compare(known.results[0].name, ours, theirs)
+            if not isinstance(proof, Segment):
+                return False
+            self.segments.append(proof)
+        return True
+
+    # -- arbitrary functions -------------------------------------------------------------------
+
+    def interpreted(self, scope: FlatScope, position: Sequence[int]) -> tuple[int, ...]:
+        """The scope's value at a position, each function read as a random one: one value a round.
+
+        Raises UndecidedError where that takes too much work or needs an opaque result.
+        """
+        left = self.budget.work
+        randoms = self.randoms
+
+        def values(terms: tuple[FlatTerm, ...], names: list[str], rows: Integers) -> Values:
+            nonlocal left
+            left -= cost(terms) * len(rows)
+            if left < 0:
+                raise UndecidedError("evaluating the nonlinear functions takes too much work")
+            return evaluate_terms(terms, names, rows, lookup, randoms.rounds)
+
+        def lookup(tensor: Tensor, key: Integers) -> Values:
+            symbol = self.symbols.get(tensor.name)
+            if tensor.name in self.opaque_names:
+                raise UndecidedError("an opaque result is unknown")
+            if symbol is None:
+                return randoms.at(tensor.name, key)
+            axes = symbol.arguments[0].axes
+            # Keys out of range belong to points that are not live.
+            inside = np.clip(key, 0, max(int(np.prod(tensor.shape)) - 1, 0))
+            unique, which = np.unique(inside, return_inverse=True)
+            rows = (
+                np.stack(np.unravel_index(unique, tensor.shape), axis=1)
+                if axes
+                else (np.zeros((len(unique), 0), np.int64))
+            )
+            rows = rows + np.array([a.lo for a in axes], np.int64)
+            names = [a.name for a in axes]
+            found = randoms.of_values(
+                symbol.function, [values(a.terms, names, rows) for a in symbol.arguments]
+            )
+            return found[:, which.reshape(-1)].reshape((-1, *key.shape))
+
+        row = np.array([position], np.int64).reshape(1, len(scope.axes))
+        result = values(scope.terms, [a.name for a in scope.axes], row)
+        return tuple(int(v) for v in result[:, 0])
+
+    def depends_on_functions(self, scope: FlatScope) -> bool:
+        return any(n in self.symbols or n in self.opaque_names for n in scope.tensors)
+
+
+def whole(tensor: Tensor) -> FlatScope:
+    """The leaf tensor itself."""
+    axes = tuple(Iterator(f"d{n}", 0, extent) for n, extent in enumerate(tensor.shape))
+    return FlatScope(axes, (_element(tensor, tuple(var(a.name) for a in axes)),))
+
+
+def _element(tensor: Tensor, index: tuple[Index, ...]) -> FlatTerm:
+    return FlatTerm(Fraction(1), (), (Element(tensor, index),))
+
+
+def _volume(arguments: tuple[FlatScope, ...]) -> int:
+    return int(np.prod([a.extent for a in arguments[0].axes], dtype=object))
+
+
+def _read_at(
+    symbol: Symbol, index: tuple[Index, ...], arguments: tuple[FlatScope, ...]
+) -> FlatScope:
+    """The symbol's elements at the index, over the axes of the call."""
+    lows = [a.lo for a in symbol.arguments[0].axes]
+    shifted = tuple(e - lo for e, lo in zip(index, lows, strict=True))
+    return FlatScope(arguments[0].axes, (_element(symbol.tensor, shifted),))
+
+
+def _moved(scope: FlatScope, index: tuple[Index, ...], axes: tuple[Iterator, ...]) -> FlatScope:
+    """The scope at the index, over other axes."""
+    ranges = {a.name: a.range for a in axes}
+    names = (f"%{n}" for n in count())
+    terms = compose(scope, index, ranges, lambda: next(names))
+    simple = (simplify(t, ranges) for t in terms)
+    return FlatScope(axes, tuple(t for t in simple if t is not None))

@@ -1,0 +1,189 @@
+"""A pair of flat sums to compare at every position of one box, in the form that is cheapest to cut
+into cells: axes of one position gone, axes starting at 0 and split into digits at their periods,
+skewed sums straightened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+
+from einnet.expr.index import Index, Range, Var, bounds, constant, substitute, var
+from einnet.expr.nodes import Iterator, Within
+from einnet.verify.flatten import FlatScope, FlatTerm, simplify, substitute_flat
+from einnet.verify.periods import common_period
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Is the sum of `reference` that of `candidate` everywhere in the box of `axes`?
+
+    `origin[d]` is the original position's coordinate d in terms of the axes.
+    """
+
+    axes: tuple[Iterator, ...]
+    reference: tuple[FlatTerm, ...]
+    candidate: tuple[FlatTerm, ...]
+    origin: tuple[Index, ...]
+
+    @property
+    def terms(self) -> tuple[FlatTerm, ...]:
+        return self.reference + self.candidate
+
+    @property
+    def ranges(self) -> dict[str, Range]:
+        return {a.name: a.range for a in self.axes}
+
+    @property
+    def positions(self) -> int:
+        return prod(a.extent for a in self.axes)
+
+    def period(self, name: str) -> int:
+        return common_period(self.terms, name)
+
+
+def problem_of(reference: FlatScope, candidate: FlatScope) -> Problem:
+    """The normalised problem of two scopes over equal boxes."""
+    names = [f"v{d}" for d in range(len(reference.axes))]
+    axes = tuple(Iterator(n, *r) for n, r in zip(names, reference.box, strict=True))
+    sides: list[tuple[FlatTerm, ...]] = []
+    for scope in (reference, candidate):
+        values = {a.name: var(n) for a, n in zip(scope.axes, names, strict=True)}
+        sides.append(_renamed(scope, values, {a.name: a.range for a in axes}))
+    problem = Problem(axes, sides[0], sides[1], tuple(var(n) for n in names))
+    problem = _from_zero(problem)
+    while True:
+        split = _split_digits(problem)
+        if split is None:
+            return _straightened(problem)
+        problem = split
+
+
+def _renamed(
+    scope: FlatScope, values: Mapping[str, Index], ranges: Mapping[str, Range]
+) -> tuple[FlatTerm, ...]:
+    """The scope's terms over renamed axes, sums renamed apart from them."""
+    terms: list[FlatTerm] = []
+    for term in scope.terms:
+        sums = tuple(Iterator(f"r{n}", i.lo, i.hi) for n, i in enumerate(term.sums))
+        new = {i.name: var(s.name) for i, s in zip(term.sums, sums, strict=True)}
+        inner = {**ranges, **{s.name: s.range for s in sums}}
+        simple = simplify(substitute_flat(term, {**values, **new}, sums, inner), ranges)
+        if simple is not None:
+            terms.append(simple)
+    return tuple(terms)
+
+
+def _substituted(
+    problem: Problem, values: Mapping[str, Index], axes: tuple[Iterator, ...]
+) -> Problem:
+    ranges = {a.name: a.range for a in axes}
+
+    def moved(terms: tuple[FlatTerm, ...]) -> tuple[FlatTerm, ...]:
+        result: list[FlatTerm] = []
+        for term in terms:
+            inner = {**ranges, **{i.name: i.range for i in term.sums}}
+            simple = simplify(substitute_flat(term, values, term.sums, inner), ranges)
+            if simple is not None:
+                result.append(simple)
+        return tuple(result)
+
+    origin = tuple(substitute(e, values, ranges) for e in problem.origin)
+    return Problem(axes, moved(problem.reference), moved(problem.candidate), origin)
+
+
+def _from_zero(problem: Problem) -> Problem:
+    values: dict[str, Index] = {}
+    for axis in problem.axes:
+        if axis.extent == 1:
+            values[axis.name] = constant(axis.lo)
+        elif axis.lo:
+            values[axis.name] = var(axis.name) + axis.lo
+    axes = tuple(Iterator(a.name, 0, a.extent) for a in problem.axes if a.extent > 1)
+    return _substituted(problem, values, axes) if values else problem
+
+
+def _split_digits(problem: Problem) -> Problem | None:
+    """Split the first axis whose period divides its extent into quotient and residue."""
+    for place, axis in enumerate(problem.axes):
+        whole = problem.period(axis.name)
+        if 1 < whole < axis.extent and axis.extent % whole == 0:
+            high = Iterator(f"{axis.name}q", 0, axis.extent // whole)
+            low = Iterator(f"{axis.name}r", 0, whole)
+            axes = (*problem.axes[:place], high, low, *problem.axes[place + 1 :])
+            value = var(high.name) * whole + var(low.name)
+            return _substituted(problem, {axis.name: value}, axes)
+    return None
+
+
+def _straightened(problem: Problem) -> Problem:
+    ranges = problem.ranges
+    return Problem(
+        problem.axes,
+        tuple(_straighten(t, ranges) for t in problem.reference),
+        tuple(_straighten(t, ranges) for t in problem.candidate),
+        problem.origin,
+    )
+
+
+def _straighten(term: FlatTerm, ranges: Mapping[str, Range]) -> FlatTerm:
+    """Substitute `r -> r + C*v` where a guard then no longer depends on the position.
+
+    Each substitution must lower the number of sets of live summation points that the term's
+    guards may have, as estimated by `_variety`.
+    """
+    best = _variety(term, ranges)
+    while best > len(term.guards):
+        options = [_skewed(term, g, r, ranges) for g in term.guards for r in term.sums]
+        scored = [(_variety(o, ranges), o) for o in options if o is not None]
+        lowest = min(scored, key=lambda s: s[0], default=None)
+        if lowest is None or lowest[0] >= best:
+            break
+        best, term = lowest
+    return term
+
+
+def _variety(term: FlatTerm, ranges: Mapping[str, Range]) -> int:
+    """An upper estimate of the number of live sets that the range guards make, added up.
+
+    As the position moves, a window slides over the values that the guard's index takes for the
+    summation points; it changes at most once per value and side, and once per position.
+    """
+    total = 0
+    for guard in term.guards:
+        moving, fixed = _parts(guard.index, ranges)
+        if isinstance(guard, Within) and moving.terms:
+            low, high = bounds(moving, ranges)
+            inner = {**ranges, **{i.name: i.range for i in term.sums}}
+            first, last = bounds(fixed, inner)
+            total += min(high - low + 1, 2 * (last - first + 1) + 1)
+    return total
+
+
+def _parts(index: Index, ranges: Mapping[str, Range]) -> tuple[Index, Index]:
+    """The bare traversal iterators of an index, and the rest."""
+    moving = tuple(t for t in index.terms if isinstance(t[0], Var) and t[0].name in ranges)
+    fixed = tuple(t for t in index.terms if t not in moving)
+    return Index(0, moving), Index(index.const, fixed)
+
+
+def _skewed(
+    term: FlatTerm, guard: object, iterator: Iterator, ranges: Mapping[str, Range]
+) -> FlatTerm | None:
+    """The term with the sum moved along with the position, so that the guard stands still."""
+    if not isinstance(guard, Within):
+        return None
+    moving, _ = _parts(guard.index, ranges)
+    factor = guard.index.coefficient(iterator.name)
+    if not moving.terms or factor == 0 or any(c % factor for _, c in moving.terms):
+        return None
+    shift = Index(0, tuple((a, c // factor) for a, c in moving.terms))
+    low, high = bounds(shift, ranges)
+    moved = Iterator(iterator.name, iterator.lo + low, iterator.hi + high)
+    sums = tuple(moved if i == iterator else i for i in term.sums)
+    inner = {**ranges, **{i.name: i.range for i in sums}}
+    old = var(iterator.name) - shift
+    # The sum's own range is now a guard that moves with the position.
+    stays = Within(old, iterator.lo, iterator.hi)
+    return simplify(substitute_flat(term, {iterator.name: old}, sums, inner, (stays,)), ranges)

@@ -1,0 +1,155 @@
+"""One comparison: are two flat sums over leaf tensors equal at every position of a box?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from einnet.expr.index import evaluate
+from einnet.expr.nodes import Tensor
+from einnet.verify.cells import Cells, Integers, Patch, cells_of, grid
+from einnet.verify.certificate import Segment
+from einnet.verify.evaluate import Lookup, cost, evaluate_terms
+from einnet.verify.field import Randoms, Values
+from einnet.verify.flatten import FlatScope, UndecidedError
+from einnet.verify.positions import AFFINE, EVERY, SIMPLEX, positions_of, slope_count
+from einnet.verify.problem import Problem, problem_of
+from einnet.verify.regions import Box, boxes_of_cell, strided_boxes
+
+IDENTICAL = "identical"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How far the verifier goes before it gives up.
+
+    `terms`: of one flat sum; `cells`: of one comparison; `enumerated`: positions of coupled axes
+    that are listed to find cells; `work`: array elements that one comparison evaluates;
+    `maps`: index maps tried between two calls of a function.
+    """
+
+    terms: int = 4096
+    cells: int = 1 << 14
+    enumerated: int = 1 << 21
+    work: int = 1 << 28
+    maps: int = 24
+
+
+DEFAULT_BUDGET = Budget()
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """Where two sums differ: one position of the original box with both field values, and boxes
+    that cover all cells that are not shown equal."""
+
+    position: tuple[int, ...]
+    values: tuple[int, int]
+    cells: int
+    boxes: tuple[Box, ...]
+
+
+def random_elements(randoms: Randoms) -> Lookup:
+    """Every leaf tensor is random."""
+
+    def lookup(tensor: Tensor, key: Integers) -> Values:
+        return randoms.at(tensor.name, key)
+
+    return lookup
+
+
+def check(
+    name: str, reference: FlatScope, candidate: FlatScope, randoms: Randoms, budget: Budget
+) -> Segment | Mismatch:
+    """Compare two scopes over equal boxes. Raises UndecidedError when the budget is exceeded."""
+    problem = problem_of(reference, candidate)
+    terms = (len(problem.reference), len(problem.candidate))
+    degree = max((len(t.elements) for t in problem.terms), default=0)
+    if Counter(problem.reference) == Counter(problem.candidate):
+        return Segment(name, 0, 0, terms, 1, degree, IDENTICAL)
+    plan = _plan(problem, budget)
+    lookup = random_elements(randoms)
+    axes = [a.name for a in problem.axes]
+    rows = plan.positions
+    left = evaluate_terms(problem.reference, axes, rows, lookup, randoms.rounds)
+    right = evaluate_terms(problem.candidate, axes, rows, lookup, randoms.rounds)
+    different = left != right
+    if not different.any():
+        cells = len(plan.patches) or len(rows)
+        return Segment(name, cells, len(rows), terms, plan.slopes, degree, plan.method)
+    failing = np.nonzero(different.any(axis=0))[0]
+    row = int(failing[0])
+    round_ = int(np.argmax(different[:, row]))
+    values = (int(left[round_, row]), int(right[round_, row]))
+    boxes = _boxes(problem, plan, failing)
+    return Mismatch(_original(problem, rows[row : row + 1])[0], values, *boxes)
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """The positions to test; `cell[n]` numbers the patches that position n belongs to. Without
+    patches every position of the box is tested."""
+
+    positions: Integers
+    cell: Integers
+    patches: tuple[tuple[Patch, ...], ...]
+    slopes: int
+    method: str
+
+
+def _plan(problem: Problem, budget: Budget) -> _Plan:
+    effort = cost(problem.terms)
+    try:
+        return _by_cells(problem, effort, budget)
+    except UndecidedError:
+        if problem.positions * effort > budget.work:
+            raise
+        rows = grid([a.extent for a in problem.axes]).T
+        return _Plan(rows, np.arange(len(rows)), (), 0, EVERY)
+
+
+def _by_cells(problem: Problem, effort: int, budget: Budget) -> _Plan:
+    cells = cells_of(problem, budget.enumerated)
+    if cells.count > budget.cells:
+        raise UndecidedError(f"{cells.count} cells are more than the budget of {budget.cells}")
+    slopes = slope_count(problem, cells.periods)
+    allowed = budget.work // max(effort, 1)
+    found, numbers = _deciding(problem, cells, slopes, allowed)
+    method = AFFINE if slopes <= 2 else SIMPLEX
+    return _Plan(found, numbers, tuple(cells), slopes, method)
+
+
+def _deciding(
+    problem: Problem, cells: Cells, slopes: int, allowed: int
+) -> tuple[Integers, Integers]:
+    """The positions that decide all cells, with their cells' numbers."""
+    found: list[Integers] = []
+    numbers: list[int] = []
+    total = 0
+    for number, cell in enumerate(cells):
+        part = positions_of(cell, len(problem.axes), slopes, cells.periods, allowed - total)
+        total += len(part)
+        found.append(part)
+        numbers.extend([number] * len(part))
+        if total > allowed:
+            raise UndecidedError(f"more than {allowed} positions of {len(problem.terms)} terms")
+    return np.concatenate(found), np.array(numbers, np.int64)
+
+
+def _original(problem: Problem, rows: Integers) -> list[tuple[int, ...]]:
+    values = {a.name: rows[:, n] for n, a in enumerate(problem.axes)}
+    zero = np.zeros(len(rows), np.int64)
+    columns = [evaluate(e, values.__getitem__, zero) for e in problem.origin]
+    return [tuple(int(c[n]) for c in columns) for n in range(len(rows))]
+
+
+def _boxes(problem: Problem, plan: _Plan, failing: Integers) -> tuple[int, tuple[Box, ...]]:
+    """How many cells fail, and boxes that cover them."""
+    if not plan.patches:
+        points = _original(problem, plan.positions[failing])
+        return len(points), tuple(strided_boxes(np.array(points, np.int64)))
+    numbers = np.unique(plan.cell[failing])
+    boxes = [b for n in numbers for b in boxes_of_cell(problem, plan.patches[n])]
+    return len(numbers), tuple(boxes)
