@@ -44,7 +44,7 @@ from einnet.tuning.candidates import random_array
 from einnet.tuning.peers import onnxruntime_runner
 from einnet.tuning.reference import reference_outputs, relative_error, tolerance
 from einnet.verify.certificate import Certificate
-from einnet.verify.equivalence import VerifiedProgram, verify_plan
+from einnet.verify.plan import VerifiedProgram, verify_plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

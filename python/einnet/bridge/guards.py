@@ -31,7 +31,7 @@ def conjunction(guards: Iterable[Guard], ranges: Ranges) -> Conjunction | None:
 
     Residues come out with the common divisor of coefficients and modulus taken out.
     """
-    residues: dict[Residue, None] = {}
+    residues: dict[Residue, Residue] = {}
     intervals: dict[Index, tuple[int, int, Within]] = {}
     for guard in guards:
         if isinstance(guard, Residue):
@@ -40,7 +40,7 @@ def conjunction(guards: Iterable[Guard], ranges: Ranges) -> Conjunction | None:
             if truth is False:
                 return None
             if truth is None and normal is not None:
-                residues[normal] = None
+                residues.setdefault(_key(normal), normal)
             continue
         guard = _without_division(guard)
         truth = guard_truth(guard, ranges)
@@ -65,11 +65,11 @@ def conjunction(guards: Iterable[Guard], ranges: Ranges) -> Conjunction | None:
         intervals[index] = (lo, hi, guard)
     if _contradict(tuple(residues)):
         return None
-    return (*(guard for _, _, guard in intervals.values()), *residues)
+    return (*(guard for _, _, guard in intervals.values()), *residues.values())
 
 
 def normal_residue(guard: Residue) -> Residue | None:
-    """The residue with its common divisor taken out and a small leading coefficient.
+    """The residue with the common divisor of its coefficients and its modulus taken out.
 
     None if it never holds. A residue modulo 1, which always holds, has modulus 1.
     """
@@ -80,11 +80,13 @@ def normal_residue(guard: Residue) -> Residue | None:
     if common > 1:
         terms = tuple((a, c // common) for a, c in reduced.index.terms)
         reduced = Residue(Index(reduced.index.const // common, terms), reduced.modulus // common)
-    # `e` and `-e` are divisible together; the smaller leading coefficient is the one people write.
-    opposite = residue(-reduced.index, reduced.modulus)
-    if [c for _, c in opposite.index.terms] < [c for _, c in reduced.index.terms]:
-        return opposite
     return reduced
+
+
+def _key(guard: Residue) -> Residue:
+    """The same for a residue and its negative, which hold together."""
+    opposite = residue(-guard.index, guard.modulus)
+    return min(guard, opposite, key=lambda g: (g.index, g.modulus))
 
 
 def _contradict(residues: Sequence[Residue]) -> bool:
@@ -172,7 +174,7 @@ def _merge(a: Conjunction, b: Conjunction) -> Conjunction | None:
 
 def read_facts(reads: Iterable[Read], guards: Iterable[Guard]) -> list[Fact]:
     """What holds wherever none of the reads is outside its source, given the residues."""
-    residues = {g for g in guards if isinstance(g, Residue)}
+    residues = {_key(g) for g in guards if isinstance(g, Residue)}
     facts: list[Fact] = []
     for read in reads:
         for index, (lo, hi) in zip(read.index, box_of(read.source), strict=True):
@@ -190,7 +192,8 @@ def _index_facts(index: Index, lo: int, hi: int, residues: set[Residue]) -> list
             if coefficient == -1:
                 low, high = -high, -low
             k = atom.divisor
-            exact = normal_residue(residue(atom.operand, k)) in residues
+            multiple = normal_residue(residue(atom.operand, k))
+            exact = multiple is not None and _key(multiple) in residues
             last = high * k if exact else high * k + k - 1
             facts.extend(_index_facts(atom.operand, low * k, last, residues))
     return facts

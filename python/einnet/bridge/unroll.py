@@ -36,8 +36,7 @@ from einnet.expr.transform import (
     outside,
     stays_inside,
     substitute_body,
-    substitute_factor,
-    substitute_guard,
+    substitute_term,
 )
 
 SUM = "sum"
@@ -185,7 +184,7 @@ def _expanded(scope: Scope, values: Values, ranges: Ranges) -> Iterable_[Term]:
             tuple(f for f in term.factors if _iterators(f) & names),
             tuple(g for g in term.guards if iterators_of(g.index) & names),
         )
-        common = _flat_term(_at(fixed, values, ranges), ranges)
+        common = _flat_term(substitute_term(fixed, values, ranges), ranges)
         if common is None:
             continue
         if not varying.factors and not varying.guards:
@@ -194,7 +193,7 @@ def _expanded(scope: Scope, values: Values, ranges: Ranges) -> Iterable_[Term]:
         points: list[Term] = []
         for point in product(*steps):
             here = dict(zip((i.name for i in scope.summation), map(constant, point), strict=True))
-            flat = _flat_term(_at(varying, {**values, **here}, ranges), ranges)
+            flat = _flat_term(substitute_term(varying, {**values, **here}, ranges), ranges)
             if flat is not None:
                 points.append(flat)
         if common == Term():
@@ -209,14 +208,6 @@ def _expanded(scope: Scope, values: Values, ranges: Ranges) -> Iterable_[Term]:
                 )
         elif points:
             yield replace(common, factors=(*common.factors, Call(SUM, (tuple(points),))))
-
-
-def _at(term: Term, values: Values, ranges: Ranges) -> Term:
-    return Term(
-        tuple(substitute_factor(f, values, ranges) for f in term.factors),
-        tuple(substitute_guard(g, values, ranges) for g in term.guards),
-        term.coefficient,
-    )
 
 
 def _iterators(factor: Factor) -> frozenset[str]:

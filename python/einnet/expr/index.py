@@ -244,6 +244,17 @@ def substitute(index: Index, values: Mapping[str, Index], ranges: Ranges) -> Ind
     return result
 
 
+def rename(index: Index, names: Mapping[str, str]) -> Index:
+    """Rename every iterator, all at once; the new names must be distinct. Simplifies nothing."""
+    terms: list[tuple[Atom, int]] = []
+    for atom, coefficient in index.terms:
+        if isinstance(atom, Var):
+            terms.append((Var(0, names[atom.name]), coefficient))
+        else:
+            terms.append((FloorDiv(1, rename(atom.operand, names), atom.divisor), coefficient))
+    return Index(index.const, tuple(sorted(terms)))
+
+
 class Number(Protocol):
     """What an index can be evaluated on: a Python integer or an integer array."""
 

@@ -28,29 +28,50 @@ from einnet.expr.nodes import (
 Values = Mapping[str, Index]
 
 
-def substitute_factor(factor: Factor, values: Values, ranges: Ranges) -> Factor:
-    if isinstance(factor, Read):
-        return Read(factor.source, tuple(substitute(e, values, ranges) for e in factor.index))
-    return Call(
-        factor.function, tuple(substitute_body(a, values, ranges) for a in factor.arguments)
-    )
+def map_indices(body: Body, new: Callable[[Index], Index]) -> Body:
+    """Replace every index of a body, those of guards and inside calls included."""
+    return tuple(_map_term(t, new) for t in body)
 
 
-def substitute_guard(guard: Guard, values: Values, ranges: Ranges) -> Guard:
-    return replace(guard, index=substitute(guard.index, values, ranges))
-
-
-def substitute_term(term: Term, values: Values, ranges: Ranges) -> Term:
+def _map_term(term: Term, new: Callable[[Index], Index]) -> Term:
     return Term(
-        tuple(substitute_factor(f, values, ranges) for f in term.factors),
-        tuple(substitute_guard(g, values, ranges) for g in term.guards),
+        tuple(_map_factor(f, new) for f in term.factors),
+        tuple(_map_guard(g, new) for g in term.guards),
         term.coefficient,
     )
 
 
+def _map_factor(factor: Factor, new: Callable[[Index], Index]) -> Factor:
+    if isinstance(factor, Read):
+        return Read(factor.source, tuple(map(new, factor.index)))
+    return Call(factor.function, tuple(map_indices(a, new) for a in factor.arguments))
+
+
+def _map_guard(guard: Guard, new: Callable[[Index], Index]) -> Guard:
+    if isinstance(guard, Residue):
+        return Residue(new(guard.index), guard.modulus)
+    return Within(new(guard.index), guard.lo, guard.hi)
+
+
+def substitute_factor(factor: Factor, values: Values, ranges: Ranges) -> Factor:
+    return _map_factor(factor, lambda e: substitute(e, values, ranges))
+
+
+def substitute_factor(factor: Factor, values: Values, ranges: Ranges) -> Factor:
+    return _map_factor(factor, lambda e: substitute(e, values, ranges))
+
+
+def substitute_guard(guard: Guard, values: Values, ranges: Ranges) -> Guard:
+    return _map_guard(guard, lambda e: substitute(e, values, ranges))
+
+
+def substitute_term(term: Term, values: Values, ranges: Ranges) -> Term:
+    return _map_term(term, lambda e: substitute(e, values, ranges))
+
+
 def substitute_body(body: Body, values: Values, ranges: Ranges) -> Body:
     """Replace iterators by indices over the iterators whose ranges are given."""
-    return tuple(substitute_term(t, values, ranges) for t in body)
+    return map_indices(body, lambda e: substitute(e, values, ranges))
 
 
 def rename(scope: Scope, names: Mapping[str, str]) -> Scope:

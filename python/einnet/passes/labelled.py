@@ -124,9 +124,10 @@ def find(target: Target, pass_name: str, label: str) -> Labelled:
     definitions = lift_operation(operation, names, label)
     if definitions is None or len(operation.results) != 1:
         raise InputError(
-            f"{pass_name} does not apply to '{operation.name}': it is no sum of products over "
-            "tensors of static shape with one result",
+            f"{pass_name} does not apply to '{operation.name}': it has no expression",
             location=place,
+            hint="an expression is a sum of products of floating-point tensors of static shape, "
+            "and has one result",
         )
     first, *rest = definitions
     named = replace(first, scope=rename(first.scope, _loop_names(operation, first.scope)))
@@ -160,7 +161,7 @@ def replace_operation(target: Target, found: Labelled, scope: Scope) -> None:
     kernels = count(1 + max((_kernel(o) for o in operations), default=-1))
     definitions = separate(replace(found.definition, scope=scope), found.names, labels)
     values: dict[str, ir.Value] = found.names.values
-    operands = list(found.operation.operands)
+    used = used_values(found.operation)
     with ir.InsertionPoint(found.operation), found.operation.location:
         for definition in (*definitions, *found.rest):
             known = set(values.values())
@@ -172,7 +173,7 @@ def replace_operation(target: Target, found: Labelled, scope: Scope) -> None:
     final = found.rest[-1] if found.rest else found.definition
     found.operation.results[0].replace_all_uses_with(values[final.result.name])
     found.operation.erase()
-    erase_unused(operands)
+    erase_unused(used)
 
 
 def separate(
@@ -227,21 +228,29 @@ def map_reads(body: Body, change: Callable[[Read], Read]) -> Body:
     return tuple(replace(t, factors=tuple(factor(f) for f in t.factors)) for t in body)
 
 
+def used_values(operation: ir.Operation) -> tuple[ir.Value, ...]:
+    """Results of other operations that the operation or its regions use, each once."""
+    inside = [operation, *operations_in(operation)]
+    used = (v for o in inside for v in o.operands if not isinstance(v.owner, ir.Block))
+    return tuple(dict.fromkeys(v for v in used if v.owner.operation not in inside))
+
+
 def erase_unused(values: Iterable[ir.Value]) -> None:
     """Erase the operations of these values that nothing uses, and then what only they used.
 
     Only operations on tensors and constants are: they do nothing but compute their results.
     """
-    pending = list(values)
+    pending = dict.fromkeys(values)
     while pending:
-        owner = pending.pop().owner
-        if isinstance(owner, ir.Block):
-            continue
-        operation = owner.operation
+        value, _ = pending.popitem()
+        operation = value.owner.operation
         pure = operation.name.startswith(("linalg.", "tensor.", "arith."))
         if pure and not any(True for r in operation.results for _ in r.uses):
-            pending.extend(operation.operands)
+            used = used_values(operation)
+            for result in operation.results:
+                pending.pop(result, None)
             operation.erase()
+            pending |= dict.fromkeys(used)
 
 
 def _kernel(operation: ir.Operation) -> int:

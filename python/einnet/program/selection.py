@@ -14,7 +14,7 @@ from einnet.program.subprograms import Candidate, Subprogram
 from einnet.runtime.measure import Samples
 from einnet.tuning.candidates import time_candidates
 from einnet.verify.certificate import Certificate
-from einnet.verify.equivalence import VerifiedProgram, verify_plan
+from einnet.verify.plan import VerifiedProgram, verify_plan
 
 ORIGINAL = "original"
 

@@ -26,36 +26,41 @@ def tighten(scope: Scope, *, traversal: bool = True) -> Scope | None:
     if len(scope.body) != 1:
         return scope if scope.body else None
     term = scope.body[0]
-    constraints = list(constraints_of(term))
     ranges = dict(scope.ranges)
     movable = {i.name for i in scope.summation}
     if traversal:
         movable |= {i.name for i in scope.traversal}
+    solvable = [s for c in constraints_of(term) for s in _solved(*c, movable)]
     changed = True
     while changed:
         changed = False
-        for index, lo, hi in constraints:
-            for atom, coefficient in index.terms:
-                if not isinstance(atom, Var) or atom.name not in movable:
-                    continue
-                rest = index - Index(0, ((atom, coefficient),))
-                if atom.name in iterators_of(rest):
-                    continue
-                low, high = bounds(rest, ranges)
-                first, last = _solutions(coefficient, lo - high, hi - 1 - low)
-                current = ranges[atom.name]
-                first, last = max(first, current.lo), min(last, current.hi - 1)
-                if first > last:
-                    return None
-                if (first, last + 1) != current:
-                    ranges[atom.name] = Range(first, last + 1)
-                    changed = True
+        for name, coefficient, rest, lo, hi in solvable:
+            low, high = bounds(rest, ranges)
+            first, last = _solutions(coefficient, lo - high, hi - 1 - low)
+            current = ranges[name]
+            first, last = max(first, current.lo), min(last, current.hi - 1)
+            if first > last:
+                return None
+            if (first, last + 1) != current:
+                ranges[name] = Range(first, last + 1)
+                changed = True
         for guard in term.guards:
             if isinstance(guard, Residue):
                 changed = _apply_residue(guard, ranges, movable) or changed
         if any(r.hi <= r.lo for r in ranges.values()):
             return None
     return _with_ranges(scope, ranges)
+
+
+def _solved(
+    index: Index, lo: int, hi: int, movable: set[str]
+) -> Iterable_[tuple[str, int, Index, int, int]]:
+    """`(x, c, rest, lo, hi)` for each movable x with index = c*x + rest."""
+    for position, (atom, coefficient) in enumerate(index.terms):
+        if isinstance(atom, Var) and atom.name in movable:
+            rest = Index(index.const, index.terms[:position] + index.terms[position + 1 :])
+            if atom.name not in iterators_of(rest):
+                yield atom.name, coefficient, rest, lo, hi
 
 
 def constraints_of(term: Term) -> Iterable_[tuple[Index, int, int]]:

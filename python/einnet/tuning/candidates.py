@@ -18,7 +18,7 @@ from einnet.expr.nodes import Tensor
 from einnet.runtime.measure import Samples, measure
 from einnet.runtime.program import jit_program
 from einnet.toolchain.mlir import make_context
-from einnet.verify.equivalence import VerifiedProgram
+from einnet.verify.plan import VerifiedProgram
 
 _FAR_SLOWER = 10.0
 """A candidate that needs this many times the fastest one's time is not run again."""

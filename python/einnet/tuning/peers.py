@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
+
 from einnet.codegen.cpu.call import Array
 from einnet.errors import ToolchainError
 
@@ -28,4 +30,8 @@ def onnxruntime_runner(
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
     feeds = dict(inputs)
-    return lambda: session.run(None, feeds), onnxruntime.__version__
+
+    def run() -> list[Array]:
+        return [np.asarray(result) for result in session.run(None, feeds)]
+
+    return run, onnxruntime.__version__

@@ -226,7 +226,7 @@ class Session:
 
         Raises UndecidedError where that takes too much work or needs an opaque result.
         """
-        left = self.budget.work
+        left = self.budget.interpreted
         randoms = self.randoms
 
         def values(terms: tuple[FlatTerm, ...], names: list[str], rows: Integers) -> Values:

@@ -27,7 +27,8 @@ class Budget:
 
     `terms`: of one flat sum; `cells`: of one comparison; `enumerated`: positions of coupled axes
     that are listed to find cells; `work`: array elements that one comparison evaluates;
-    `maps`: index maps tried between two calls of a function.
+    `maps`: index maps tried between two calls of a function; `interpreted`: array elements
+    evaluated to refute programs with nonlinear functions.
     """
 
     terms: int = 4096
@@ -35,6 +36,7 @@ class Budget:
     enumerated: int = 1 << 21
     work: int = 1 << 28
     maps: int = 24
+    interpreted: int = 1 << 22
 
 
 DEFAULT_BUDGET = Budget()

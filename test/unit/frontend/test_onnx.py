@@ -167,6 +167,23 @@ def test_local_functions_are_inlined(save: Save):
     assert import_onnx(save(model)).outputs == (Port("y", (4,), "f32"),)
 
 
+@pytest.mark.parametrize("read", [False, True])
+def test_only_unread_globals_are_erased(save: Save, monkeypatch: pytest.MonkeyPatch, read: bool):
+    """torch-mlir's seed of random numbers, which it leaves in some modules."""
+    load = "%seed = ml_program.global_load @global_seed : tensor<i64>" if read else ""
+    text = f"""
+        ml_program.global private mutable @global_seed(dense<0> : tensor<i64>) : tensor<i64>
+        func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {{ {load} return %x : tensor<4xf32> }}
+    """
+
+    def compiled(*_: object) -> str:
+        return text
+
+    monkeypatch.setattr("einnet.frontend.onnx._compile", compiled)
+    model = single(helper.make_node("Identity", ["x"], ["y"]), {"x": [4]}, [4])
+    assert ("@global_seed" in import_onnx(save(model)).mlir) == read
+
+
 def test_attention_is_expanded(save: Save):
     node = helper.make_node("Attention", ["x", "x", "x"], ["y"], is_causal=1)
     model = single(node, {"x": [1, 2, 4, 8]}, [1, 2, 4, 8], opset=23)

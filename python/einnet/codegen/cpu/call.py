@@ -38,11 +38,14 @@ class CompiledFunction:
         self._lock = threading.Lock()
         self._bound = dict(bound or {})
         self._free = [
-            (position, argument)
+            _Expected(position, f"{argument.role} '{argument.name}'", argument.tensor)
             for position, argument in enumerate(signature.arguments)
             if position not in self._bound
         ]
-        self._first_result = len(signature.arguments)
+        self._results = [
+            _Expected(position, f"result '{result.name}'", result.tensor)
+            for position, result in enumerate(signature.results, start=len(signature.arguments))
+        ]
         self._workspace: list[Array] = []
         self._pointers = (ctypes.c_void_p * 0)()
 
@@ -52,7 +55,7 @@ class CompiledFunction:
         _check_count("stored array", len(stored), len(positions))
         for position, array in zip(positions, stored, strict=True):
             argument = self.signature.arguments[position]
-            check_array(f"{argument.role} '{argument.name}'", array, argument.tensor)
+            _Expected(position, f"{argument.role} '{argument.name}'", argument.tensor).check(array)
         return CompiledFunction(
             self._call, self.signature, dict(zip(positions, stored, strict=True))
         )
@@ -64,59 +67,70 @@ class CompiledFunction:
         Raises `InputError` for a wrong number, shape, dtype or layout.
         """
         _check_count("argument", len(arguments), len(self._free))
-        for (_, argument), array in zip(self._free, arguments, strict=True):
-            check_array(f"{argument.role} '{argument.name}'", array, argument.tensor)
+        for expected, array in zip(self._free, arguments, strict=True):
+            expected.check(array)
         if out is None:
-            results = tuple(
-                np.empty(r.tensor.shape, r.tensor.dtype) for r in self.signature.results
-            )
+            results = tuple(np.empty(e.shape, e.dtype) for e in self._results)
         else:
             results = tuple(out)
             self._check_results((*arguments, *self._bound.values()), results)
         with self._lock:
             if not self._pointers:
                 self._prepare()
-            for (position, _), array in zip(self._free, arguments, strict=True):
-                self._pointers[position] = array.ctypes.data
-            for position, array in enumerate(results, start=self._first_result):
-                self._pointers[position] = array.ctypes.data
+            for expected, array in zip(self._free, arguments, strict=True):
+                self._pointers[expected.position] = _address(array)
+            for expected, array in zip(self._results, results, strict=True):
+                self._pointers[expected.position] = _address(array)
             self._call(ctypes.addressof(self._pointers))
         return results
 
     def _prepare(self) -> None:
         """Fill in the pointers that stay the same for all calls."""
-        first_slot = self._first_result + len(self.signature.results)
+        first_slot = len(self.signature.arguments) + len(self.signature.results)
         self._workspace = [_aligned(nbytes) for nbytes in self.signature.workspace]
         self._pointers = (ctypes.c_void_p * (first_slot + len(self._workspace)))()
         for position, array in self._bound.items():
-            self._pointers[position] = array.ctypes.data
+            self._pointers[position] = _address(array)
         for position, slot in enumerate(self._workspace, start=first_slot):
-            self._pointers[position] = slot.ctypes.data
+            self._pointers[position] = _address(slot)
 
     def _check_results(self, arguments: Sequence[Array], results: Sequence[Array]) -> None:
-        _check_count("result", len(results), len(self.signature.results))
-        for index, (result, array) in enumerate(zip(self.signature.results, results, strict=True)):
-            what = f"result '{result.name}'"
-            check_array(what, array, result.tensor)
+        _check_count("result", len(results), len(self._results))
+        for index, (expected, array) in enumerate(zip(self._results, results, strict=True)):
+            expected.check(array)
             if not array.flags.writeable:
-                raise InputError(f"{what}: the array is read-only")
+                raise InputError(f"{expected.what}: the array is read-only")
             if any(np.may_share_memory(array, o) for o in (*arguments, *results[:index])):
-                raise InputError(f"{what}: the array overlaps another argument or result")
+                raise InputError(f"{expected.what}: the array overlaps another argument or result")
 
 
-def check_array(what: str, array: Array, tensor: Tensor) -> None:
-    """`InputError` unless `array` is a contiguous array of the shape and dtype of `tensor`."""
-    if array.shape != tensor.shape:
-        raise InputError(f"{what}: its shape is {array.shape}, expected {tensor.shape}")
-    if array.dtype != tensor.dtype:
-        raise InputError(
-            f"{what}: its dtype is {array.dtype}, expected {tensor.dtype}",
-            hint=f"convert it: array.astype('{tensor.dtype}')",
-        )
-    if not array.flags.c_contiguous:
-        raise InputError(
-            f"{what}: the array is not contiguous", hint="pass numpy.ascontiguousarray(array)"
-        )
+class _Expected:
+    """An argument or result, laid out for the check of each call: a call costs microseconds."""
+
+    def __init__(self, position: int, what: str, tensor: Tensor) -> None:
+        self.position = position
+        self.what = what
+        self.shape = tensor.shape
+        self.dtype = tensor.dtype
+
+    def check(self, array: Array) -> None:
+        """`InputError` unless `array` is contiguous and of this shape and dtype."""
+        if array.shape != self.shape:
+            raise InputError(f"{self.what}: its shape is {array.shape}, expected {self.shape}")
+        if array.dtype != self.dtype:
+            raise InputError(
+                f"{self.what}: its dtype is {array.dtype}, expected {self.dtype}",
+                hint=f"convert it: array.astype('{self.dtype}')",
+            )
+        if not array.flags.c_contiguous:
+            raise InputError(
+                f"{self.what}: the array is not contiguous",
+                hint="pass numpy.ascontiguousarray(array)",
+            )
+
+
+def _address(array: Array) -> int:
+    return array.__array_interface__["data"][0]
 
 
 def _check_count(what: str, given: int, expected: int) -> None:

@@ -15,6 +15,7 @@ from einnet.codegen.cpu.walk import indexing_maps, walk
 
 # Below this extent a vector loop costs more than it brings.
 _SHORTEST_VECTOR_LOOP = 4
+_ANNOTATION = "llvm.loop_annotation"
 _CONTRACTED = frozenset({"arith.addf", "arith.subf", "arith.mulf"})
 
 
@@ -37,6 +38,31 @@ def allow_contraction(function: func.FuncOp) -> None:
     for op in walk(function.operation):
         if op.name in _CONTRACTED:
             op.attributes["fastmath"] = contract
+
+
+def keep_rolled(function: func.FuncOp) -> None:
+    """Forbid LLVM to unroll the loops of `function`, which runs once.
+
+    Unrolling the relayouts of `@prepare` took most of a model's compile time.
+    """
+    rolled = ir.Attribute.parse(
+        "#llvm.loop_annotation<unroll = #llvm.loop_unroll<disable = true>>",
+        function.operation.context,
+    )
+    for op in walk(function.operation):
+        if op.name == "scf.for":
+            op.attributes[_ANNOTATION] = rolled
+
+
+def export_annotations(module: ir.Module) -> None:
+    """In the LLVM dialect: hand annotations to the branches they were lowered to.
+
+    The lowering of scf copies them under the name they have there, which translation ignores.
+    """
+    for op in walk(module.operation):
+        if _ANNOTATION in op.attributes:
+            op.attributes["loop_annotation"] = op.attributes[_ANNOTATION]
+            del op.attributes[_ANNOTATION]
 
 
 def _vector_dimension(op: ir.Operation) -> int | None:

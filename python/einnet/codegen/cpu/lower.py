@@ -23,7 +23,12 @@ from mlir.dialects import func
 from einnet.codegen.cpu.approximations import approximate_math
 from einnet.codegen.cpu.blas_calls import call_blas
 from einnet.codegen.cpu.buffers import copies_to_loops, place_buffers
-from einnet.codegen.cpu.loops import allow_contraction, reorder_reductions
+from einnet.codegen.cpu.loops import (
+    allow_contraction,
+    export_annotations,
+    keep_rolled,
+    reorder_reductions,
+)
 from einnet.codegen.cpu.products import drop_zero_fills, shield, unshield
 from einnet.codegen.cpu.signature import (
     NUMPY_DTYPES,
@@ -112,7 +117,10 @@ def lower(text: str, function: str = MAIN, filename: str = "<stdin>") -> Lowered
             approximate_math(body)
             allow_contraction(body)
         run_pipeline(module, LOOPS, filename)
+        if PREPARE in names:
+            keep_rolled(_find(module, PREPARE))
         run_pipeline(module, LLVM, filename)
+        export_annotations(module)
         for name, signature in zip(names, signatures, strict=True):
             _export(module, name, signature)
         if not module.operation.verify():
