@@ -99,13 +99,12 @@ def _contradict(residues: Sequence[Residue]) -> bool:
 
 
 def _without_division(guard: Within) -> Within:
-    """`[lo <= (e div k) + c < hi]` as a guard on e."""
-    while len(guard.index.terms) == 1:
-        atom, coefficient = guard.index.terms[0]
-        if not isinstance(atom, FloorDiv) or coefficient != 1:
-            return guard
-        const, k = guard.index.const, atom.divisor
-        guard = Within(atom.operand, (guard.lo - const) * k, (guard.hi - const) * k)
+    """`[lo <= c*(e div k) + d < hi]` as a guard on e."""
+    while len(guard.index.terms) == 1 and isinstance(guard.index.terms[0][0], FloorDiv):
+        index, lo, hi = _interval(guard)
+        ((atom, _),) = index.terms
+        assert isinstance(atom, FloorDiv)
+        guard = Within(atom.operand, lo * atom.divisor, hi * atom.divisor)
     return guard
 
 

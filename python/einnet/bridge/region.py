@@ -22,7 +22,7 @@ from einnet.expr.index import FloorDiv, Index, Ranges, bounds, constant, floordi
 from einnet.expr.nodes import Body, Call, Read, Residue, Tensor, Term, Within
 from einnet.expr.transform import residue
 
-TERM_LIMIT = 64
+TERM_LIMIT = 512
 """A body with more terms than this stays opaque: products of sums grow fast."""
 
 PIECE_LIMIT = 16

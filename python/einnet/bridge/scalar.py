@@ -225,7 +225,10 @@ class Float:
         if function in unary:
             return unary[function](*arguments)
         if function == "relu":
-            return arith.maximumf(arguments[0], self.constant(Fraction(0)))
+            # One instruction where `arith.maximumf`, which orders zeros, takes several; a NaN
+            # stays one either way.
+            (x,), zero = arguments, self.constant(Fraction(0))
+            return arith.select(arith.cmpf(arith.CmpFPredicate.UGT, x, zero), x, zero)
         if function == "maximum":
             return arith.maximumf(*arguments)
         if function == "minimum":

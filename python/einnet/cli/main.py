@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 
 from einnet import __version__
@@ -32,3 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     for module in (import_, compile_, run, bench, doctor):
         module.add_parser(verbs)
     return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -108,4 +108,3 @@ def test_a_fact_on_a_multiple_bounds_the_iterator() -> None:
     assert implied(Within(h, 0, 4), [Fact(h * 2 - 1, 0, 6)], ranges)
     assert not implied(Within(h, 0, 3), [Fact(h * 2 - 1, 0, 6)], ranges)
     assert implied(Within(h * 2, 2, 8), [Fact(h, 1, 3)], ranges)
-

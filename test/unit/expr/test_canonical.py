@@ -30,7 +30,7 @@ def test_the_canonical_form_means_the_same(scope: Scope):
 
 
 @st.composite
-def respelled(draw: st.DrawFn, scope: Scope, *, permute: bool, top: bool = True) -> Scope:
+def respelled(draw: st.DrawFn, scope: Scope, *, permute: bool) -> Scope:
     """Other names, other orders of factors, guards and terms; with `permute` of iterators too."""
     names = [i.name for i in scope.traversal + scope.summation]
     fresh = draw(st.permutations([f"n{k}" for k in range(len(names))]))
@@ -44,7 +44,7 @@ def respelled(draw: st.DrawFn, scope: Scope, *, permute: bool, top: bool = True)
             return Call(f.function, tuple(body(a) for a in f.arguments))
         if not isinstance(f.source, Scope):
             return f
-        inner = draw(respelled(f.source, permute=permute, top=False))
+        inner = draw(respelled(f.source, permute=permute))
         order = list(range(len(f.index)))
         if permute:
             order = draw(st.permutations(order))
@@ -140,10 +140,8 @@ def test_a_change_of_meaning_changes_the_fingerprint(scope: Scope, data: st.Data
         else:
             other = Within(guard.index, guard.lo, guard.hi + 1)
         changes.append(replace(term, guards=(*rest, other)))
-    for position in range(len(term.factors)):
-        changes.append(
-            replace(term, factors=term.factors[:position] + term.factors[position + 1 :])
-        )
+    factors = term.factors
+    changes += [replace(term, factors=factors[:p] + factors[p + 1 :]) for p in range(len(factors))]
     other = replace(scope, body=(data.draw(st.sampled_from(changes)), *scope.body[1:]))
     if not same_meaning(scope, other):
         assert fingerprint(scope) != fingerprint(other)

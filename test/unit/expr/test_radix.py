@@ -71,9 +71,7 @@ def test_parts_address_independent_dimensions(case: tuple[Space, Index]):
 def test_parts_by_example(text: str, expected: list[str]):
     ranges = {"x": Range(0, 8), "y": Range(0, 4), "z": Range(0, 3)}
     parts = parts_of(parse_index(text, ranges), ranges)
-    assert sorted(parts) == sorted(
-        linear(0, parse_index(part, ranges).terms) for part in expected
-    )
+    assert sorted(parts) == sorted(linear(0, parse_index(part, ranges).terms) for part in expected)
 
 
 @given(spaces_with_indices(), st.none() | st.integers(2, 9))

@@ -44,3 +44,13 @@ def test_driver_is_read_from_proc(tmp_path: Path):
     )
     found = doctor._driver(tmp_path)
     assert (found.ok, found.version) == (True, "570.86.15")
+
+
+def test_environment_holds_the_versions_of_what_was_found(tmp_path: Path):
+    found = doctor.environment()
+    parts = found["parts"]
+    assert isinstance(parts, dict)
+    assert str(parts["mlir (Python)"]).startswith("22.")
+    assert None not in parts.values()
+    (tmp_path / "cpuinfo").write_text("processor : 0\nmodel name : Some: CPU\n")
+    assert doctor._processor(tmp_path / "cpuinfo") == "Some: CPU"

@@ -152,7 +152,7 @@ CASES: dict[str, Case] = {
             "missing guard": ("[(h+r) mod 2=0]*", ""),
             "wrong residue class": ("[(w+s) mod 2=0]", "[(w+s+1) mod 2=0]"),
             "wrong modulus": ("[(w+s) mod 2=0]", "[(w+s) mod 3=0]"),
-            "wrong pad": ("(h+r-2) div 2", "(h+r-1) div 2"),
+            "wrong pad": ("(h+r-2) div 2", "(h+r) div 2"),
         },
     ),
     "three products": _case(

@@ -78,9 +78,9 @@ class CompiledFunction:
             if not self._pointers:
                 self._prepare()
             for expected, array in zip(self._free, arguments, strict=True):
-                self._pointers[expected.position] = _address(array)
+                self._pointers[expected.position] = array.ctypes.data
             for expected, array in zip(self._results, results, strict=True):
-                self._pointers[expected.position] = _address(array)
+                self._pointers[expected.position] = array.ctypes.data
             self._call(ctypes.addressof(self._pointers))
         return results
 
@@ -90,9 +90,9 @@ class CompiledFunction:
         self._workspace = [_aligned(nbytes) for nbytes in self.signature.workspace]
         self._pointers = (ctypes.c_void_p * (first_slot + len(self._workspace)))()
         for position, array in self._bound.items():
-            self._pointers[position] = _address(array)
+            self._pointers[position] = array.ctypes.data
         for position, slot in enumerate(self._workspace, start=first_slot):
-            self._pointers[position] = _address(slot)
+            self._pointers[position] = slot.ctypes.data
 
     def _check_results(self, arguments: Sequence[Array], results: Sequence[Array]) -> None:
         _check_count("result", len(results), len(self._results))
@@ -127,10 +127,6 @@ class _Expected:
                 f"{self.what}: the array is not contiguous",
                 hint="pass numpy.ascontiguousarray(array)",
             )
-
-
-def _address(array: Array) -> int:
-    return array.__array_interface__["data"][0]
 
 
 def _check_count(what: str, given: int, expected: int) -> None:

@@ -1,0 +1,361 @@
+"""Whole programs: nonlinear functions, permuted layouts, folding, opaque operations."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from verify_cases import differences, program
+
+from einnet.errors import InputError
+from einnet.expr.nodes import Tensor
+from einnet.expr.program import Opaque, Program
+from einnet.verify.equivalence import Different, Equal, Undecided, compare
+from einnet.verify.segment import Budget
+
+Statements = list[tuple[str, str] | Opaque]
+
+CONV = {"X": (2, 3, 4, 5), "K": (6, 3, 3, 3), "bias": (6,)}
+CONV_RELU: Statements = [
+    ("C", "L<n:2,f:6,h:4,w:5> S<c:3,r:3,s:3> X[n,c,h+r-1,w+s-1]*K[f,c,r,s]"),
+    ("Y", "L<n:2,f:6,h:4,w:5> relu(C[n,f,h,w] + bias[f])"),
+]
+
+
+def product_relu(
+    weight: str = "K[f,c,r,s]", shift: str = "h+r-1", bias: str = "bias[f]"
+) -> Statements:
+    """The convolution as one product and an offset-add with bias and relu, in NHWC."""
+    return [
+        ("W", f"L<c:3,r:3,s:3,f:6> {weight}"),
+        ("P", "L<n:2,y:4,x:5,r:3,s:3,f:6> S<c:3> X[n,c,y,x]*W[c,r,s,f]"),
+        (
+            "A",
+            f"L<n:2,h:4,w:5,f:6> relu({{L<n:2,h:4,w:5,f:6> S<r:3,s:3> "
+            f"P[n,{shift},w+s-1,r,s,f]}}[n,h,w,f] + {bias})",
+        ),
+        ("Z", "L<n:2,f:6,h:4,w:5> A[n,h,w,f]"),
+    ]
+
+
+def test_function_in_another_layout() -> None:
+    reference = program(CONV, CONV_RELU, ["Y"])
+    candidate = program(CONV, product_relu(), ["Z"])
+    assert not differences(reference, candidate)
+    verdict = compare(reference, candidate)
+    assert isinstance(verdict, Equal)
+    assert [s.name for s in verdict.certificate.segments] == ["reference.relu#0", "Y"]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"weight": "K[f,c,s,r]"},
+        {"shift": "h+r-2"},
+        {"bias": "2*bias[f]"},
+        {"bias": "bias[f]*[0 <= h < 3]"},
+    ],
+    ids=str,
+)
+def test_fault_under_a_function(fault: dict[str, str]) -> None:
+    reference = program(CONV, CONV_RELU, ["Y"])
+    candidate = program(CONV, product_relu(**fault), ["Z"])
+    wrong = differences(reference, candidate)
+    assert wrong
+    verdict = compare(reference, candidate)
+    assert isinstance(verdict, Different)
+    assert verdict.position in wrong
+    assert verdict.notes == ("no relu of the reference was shown equal to that in A",)
+
+
+def test_function_forgotten() -> None:
+    reference = program(CONV, CONV_RELU, ["Y"])
+    candidate = program(
+        CONV, [CONV_RELU[0], ("Z", "L<n:2,f:6,h:4,w:5> C[n,f,h,w] + bias[f]")], ["Z"]
+    )
+    assert isinstance(compare(reference, candidate), Different)
+
+
+def test_square_image_transposed_before_a_function() -> None:
+    shapes = {"X": (3, 4, 4)}
+    reference = program(shapes, [("R", "L<c:3,h:4,w:4> relu(X[c,h,w])")], ["R"])
+    transposed: Statements = [("A", "L<w:4,h:4,c:3> relu(X[c,h,w])")]
+    right = program(shapes, [*transposed, ("Z", "L<c:3,h:4,w:4> A[w,h,c]")], ["Z"])
+    wrong = program(shapes, [*transposed, ("Z", "L<c:3,h:4,w:4> A[h,w,c]")], ["Z"])
+    assert isinstance(compare(reference, right), Equal)
+    assert isinstance(compare(reference, wrong), Different)
+
+
+@pytest.mark.parametrize("merged_first", [True, False])
+def test_function_over_merged_axes(merged_first: bool) -> None:
+    shapes = {"X": (3, 4, 5)}
+    apart = program(
+        shapes,
+        [("R", "L<c:3,h:4,w:5> relu(X[c,h,w])"), ("Y", "L<m:20,c:3> R[c,m div 5,m mod 5]")],
+        ["Y"],
+    )
+    merged = program(shapes, [("Y", "L<m:20,c:3> relu(X[c,m div 5,m mod 5])")], ["Y"])
+    pair = (merged, apart) if merged_first else (apart, merged)
+    assert isinstance(compare(*pair), Equal)
+
+
+def test_function_computed_where_it_is_read() -> None:
+    # The candidate evaluates the function once more for each tap: not the same tensor, and the
+    # verifier says that it cannot decide rather than that the programs differ.
+    shapes = {"X": (8,), "K": (3,)}
+    reference = program(
+        shapes, [("R", "L<h:8> relu(X[h])"), ("Y", "L<h:6> S<r:3> R[h+r]*K[r]")], ["Y"]
+    )
+    candidate = program(shapes, [("Y", "L<h:6> S<r:3> relu(X[h+r])*K[r]")], ["Y"])
+    assert not differences(reference, candidate)
+    verdict = compare(reference, candidate)
+    assert isinstance(verdict, Undecided)
+    assert "no relu of the reference was shown equal to that in Y" in verdict.reason
+
+
+def test_function_inside_a_sum() -> None:
+    shapes = {"X": (4, 6)}
+    softmax: Statements = [
+        ("E", "L<i:4,k:6> exp(X[i,k])"),
+        ("S", "L<i:4> S<k:6> E[i,k]"),
+        ("Y", "L<i:4,k:6> E[i,k]*reciprocal(S[i])"),
+    ]
+    inside: Statements = [
+        ("T", "L<i:4> reciprocal({L<i:4> S<k:2,l:3> exp(X[i,3*k+l])}[i])"),
+        ("Z", "L<i:4,k:6> exp(X[i,k])*T[i]"),
+    ]
+    reference = program(shapes, softmax, ["Y"])
+    assert isinstance(compare(reference, program(shapes, softmax, ["Y"])), Equal)
+    assert isinstance(compare(reference, program(shapes, inside, ["Z"])), Equal)
+
+
+def test_commutative_function() -> None:
+    shapes = {"A": (4,), "B": (4,)}
+    reference = program(shapes, [("Y", "L<i:4> maximum(A[i], B[i])")], ["Y"])
+    swapped = program(shapes, [("Y", "L<i:4> maximum(B[i], A[i])")], ["Y"])
+    other = program(shapes, [("Y", "L<i:4> minimum(A[i], B[i])")], ["Y"])
+    assert isinstance(compare(reference, swapped), Equal)
+    assert isinstance(compare(reference, other), Different)
+
+
+def test_repeated_call_is_one() -> None:
+    shapes = {"V": (4,), "X": (3, 4)}
+    reference = program(
+        shapes,
+        [
+            ("A", "L<f:4> rsqrt(V[f] + 1/1024)"),
+            ("B", "L<n:3,f:4> rsqrt(V[f] + 1/1024)*X[n,f]"),
+            ("Y", "L<n:3,f:4> A[f] + B[n,f]"),
+        ],
+        ["Y"],
+    )
+    candidate = program(
+        shapes,
+        [("A", "L<f:4> rsqrt(V[f] + 1/1024)"), ("Y", "L<n:3,f:4> A[f] + X[n,f]*A[f]")],
+        ["Y"],
+    )
+    assert isinstance(compare(reference, candidate), Equal)
+
+
+NORM = {"X": (2, 4, 3, 3), "K": (5, 4, 3, 3), "g": (5,), "b": (5,), "m": (5,), "v": (5,)}
+NORM_REFERENCE: Statements = [
+    ("C", "L<n:2,f:5,h:3,w:3> S<c:4,r:3,s:3> X[n,c,h+r-1,w+s-1]*K[f,c,r,s]"),
+    ("V", "L<n:2,f:5,h:3,w:3> v[f] + 1/65536"),
+    ("R", "L<n:2,f:5,h:3,w:3> rsqrt(V[n,f,h,w])"),
+    ("D", "L<n:2,f:5,h:3,w:3> C[n,f,h,w] - m[f]"),
+    ("M", "L<n:2,f:5,h:3,w:3> D[n,f,h,w]*R[n,f,h,w]"),
+    ("G", "L<n:2,f:5,h:3,w:3> M[n,f,h,w]*g[f] + b[f]"),
+    ("Y", "L<n:2,f:5,h:3,w:3> relu(G[n,f,h,w])"),
+]
+
+
+@pytest.mark.parametrize(
+    ("shift", "equal"),
+    [("b[f] - m[f]*scale[f]", True), ("b[f] + m[f]*scale[f]", False), ("b[f] - m[f]", False)],
+)
+def test_normalisation_folded_into_the_weights(shift: str, equal: bool) -> None:
+    reference = program(NORM, NORM_REFERENCE, ["Y"])
+    folded: Statements = [
+        ("scale", "L<f:5> g[f]*rsqrt(v[f] + 1/65536)"),
+        ("W", "L<f:5,c:4,r:3,s:3> K[f,c,r,s]*scale[f]"),
+        ("shift", f"L<f:5> {shift}"),
+        ("C", "L<n:2,f:5,h:3,w:3> S<c:4,r:3,s:3> X[n,c,h+r-1,w+s-1]*W[f,c,r,s]"),
+        ("Y", "L<n:2,f:5,h:3,w:3> relu(C[n,f,h,w] + shift[f])"),
+    ]
+    candidate = program(NORM, folded, ["Y"])
+    assert (not differences(reference, candidate)) == equal
+    assert isinstance(compare(reference, candidate), Equal if equal else Different)
+
+
+def test_epsilon_matters() -> None:
+    shapes = {"v": (5,)}
+    one = program(shapes, [("Y", "L<f:5> rsqrt(v[f] + 1/65536)")], ["Y"])
+    two = program(shapes, [("Y", "L<f:5> rsqrt(v[f] + 1/65537)")], ["Y"])
+    assert isinstance(compare(one, two), Different)
+
+
+def opaque(operand: str, shape: tuple[int, ...], operation: str = "sort", name: str = "O") -> Opaque:
+    return Opaque((Tensor(name, shape),), (Tensor(operand, shape),), operation, 0)
+
+
+def test_opaque_operations_on_equal_operands() -> None:
+    shapes = {"A": (4, 4), "B": (4, 4)}
+    reference = program(
+        shapes,
+        [
+            ("P", "L<i:4,j:4> S<k:4> A[i,k]*B[k,j]"),
+            opaque("P", (4, 4)),
+            ("Y", "L<i:4,j:4> 2*O[j,i]"),
+        ],
+        ["Y"],
+    )
+
+    def candidate(product: str, operation: str = "sort") -> Program:
+        return program(
+            shapes,
+            [
+                ("Q", f"L<i:4,j:4> S<k:2,l:2> {product}"),
+                opaque("Q", (4, 4), operation),
+                ("Y", "L<i:4,j:4> O[j,i] + O[j,i]"),
+            ],
+            ["Y"],
+        )
+
+    assert isinstance(compare(reference, candidate("A[i,2*k+l]*B[2*k+l,j]")), Equal)
+    for verdict in (
+        compare(reference, candidate("A[i,2*k+l]*B[2*k+l,i]")),
+        compare(reference, candidate("A[i,2*k+l]*B[2*k+l,j]", "top-k")),
+    ):
+        assert isinstance(verdict, Undecided)
+        assert "no opaque operation of the reference was shown equal to" in verdict.reason
+
+
+def test_several_outputs_in_order() -> None:
+    shapes = {"A": (4,), "B": (4,)}
+    both: Statements = [("P", "L<i:4> A[i] + B[i]"), ("Q", "L<i:4> A[i] - B[i]")]
+    reference = program(shapes, both, ["P", "Q"])
+    assert isinstance(compare(reference, program(shapes, both, ["P", "Q"])), Equal)
+    verdict = compare(reference, program(shapes, both, ["Q", "P"]))
+    assert isinstance(verdict, Different)
+    assert verdict.output == "P"
+
+
+def test_input_as_output() -> None:
+    shapes = {"A": (4, 3)}
+    same = program(shapes, [], ["A"])
+    copied = program(shapes, [("Y", "L<i:4,j:3> A[i,j]")], ["Y"])
+    assert isinstance(compare(same, copied), Equal)
+
+
+def test_other_inputs_or_outputs_are_the_users_error() -> None:
+    one = program({"A": (4,)}, [("Y", "L<i:4> A[i]")], ["Y"])
+    with pytest.raises(InputError, match="input A is 4xf32 in program and 5xf32 in program"):
+        compare(one, program({"A": (5,)}, [("Y", "L<i:4> A[i]")], ["Y"]))
+    with pytest.raises(InputError, match="input B is missing"):
+        compare(one, program({"A": (4,), "B": (1,)}, [("Y", "L<i:4> A[i]")], ["Y"]))
+    with pytest.raises(InputError, match="outputs of program are 4xf32, those of program 3xf32"):
+        compare(one, program({"A": (4,)}, [("Y", "L<i:3> A[i]")], ["Y"]))
+
+
+@pytest.mark.parametrize(
+    ("reference", "candidate", "budget", "reason"),
+    [
+        # Slopes of six reads on each of two axes, over a box that is too large to test whole.
+        (
+            "L<h:900,w:900> X[h]*X[w]*X[h+w]*X[2*h]*X[2*w]*X[3*h]",
+            "L<h:900,w:900> X[w]*X[h]*X[h+w]*X[2*h]*X[2*w]*X[3*w]",
+            Budget(work=1 << 12),
+            "positions",
+        ),
+        (
+            "L<h:900,w:900> X[h + w*(1)]",
+            "L<h:900,w:900> X[h+w]*[0 <= h+w < 100] + X[h+w]*[100 <= h+w < 2000]",
+            Budget(enumerated=1 << 10, work=1 << 12),
+            "guards couple 810000 positions",
+        ),
+        (
+            "L<h:8,w:8> X[h]+X[w]",
+            "L<h:8,w:8> X[w]+X[h]+X[0]-X[0]",
+            Budget(terms=3),
+            "more than 3 terms",
+        ),
+        (
+            "L<h:8,w:8> S<k:9> X[h+k]*X[w]",
+            "L<h:8,w:8> S<k:9> X[h+8-k]*X[w]",
+            Budget(cells=1, work=1),
+            "cells",
+        ),
+    ],
+)
+def test_undecided_says_why(reference: str, candidate: str, budget: Budget, reason: str) -> None:
+    shapes = {"X": (64,)}
+    left = program(shapes, [("Y", reference)], ["Y"])
+    right = program(shapes, [("Y", candidate)], ["Y"])
+    verdict = compare(left, right, budget=budget)
+    assert isinstance(verdict, Undecided)
+    assert reason in verdict.reason
+
+
+def generator(fault: int | None = None) -> tuple[Program, Program]:
+    """InfoGAN's generator from its first image on: four transposed convolutions, each with
+    BatchNorm and relu or tanh, and the same as products and offset-adds in NHWC."""
+    layers = [(448, 256, 2), (256, 128, 4), (128, 64, 8), (64, 3, 16)]
+    shapes: dict[str, tuple[int, ...]] = {"X": (16, 448, 2, 2)}
+    imported: Statements = []
+    optimized: Statements = []
+    image, ours = "X", "X[n,c,y,x]"
+    for i, (c, f, size) in enumerate(layers):
+        box = f"L<n:16,f:{f},h:{2 * size},w:{2 * size}>"
+        function = "tanh" if i == 3 else "relu"
+        shapes[f"W{i}"] = (c, f, 4, 4)
+        shapes.update({f"{name}{i}": (f,) for name in "gbmv"})
+        imported += [
+            (
+                f"T{i}",
+                f"{box} S<c:{c},r:4,s:4> {image}[n,c,(h+1-r) div 2,(w+1-s) div 2]*W{i}[c,f,r,s]"
+                "*[(h+1-r) mod 2=0]*[(w+1-s) mod 2=0]",
+            ),
+            (f"R{i}", f"{box} rsqrt(v{i}[f] + 1/131072)"),
+            (f"M{i}", f"{box} T{i}[n,f,h,w]*R{i}[n,f,h,w] - m{i}[f]*R{i}[n,f,h,w]"),
+            (f"B{i}", f"{box} M{i}[n,f,h,w]*g{i}[f] + b{i}[f]"),
+            (f"Y{i}", f"{box} {function}(B{i}[n,f,h,w])"),
+        ]
+        pad = 2 if fault == i else 1
+        optimized += [
+            (f"scale{i}", f"L<f:{f}> rsqrt(v{i}[f] + 1/131072)*g{i}[f]"),
+            (f"shift{i}", f"L<f:{f}> b{i}[f] - m{i}[f]*scale{i}[f]"),
+            (f"W{i}t", f"L<c:{c},r:4,s:4,f:{f}> W{i}[c,f,r,s]"),
+            (
+                f"P{i}",
+                f"L<n:16,y:{size},x:{size},r:4,s:4,f:{f}> S<c:{c}> {ours}*W{i}t[c,r,s,f]",
+            ),
+            (
+                f"A{i}",
+                f"L<n:16,h:{2 * size},w:{2 * size},f:{f}> {function}(scale{i}[f]*{{{box} S<a:2,b:2> "
+                f"P{i}[n,(h+{pad}) div 2-a,(w+1) div 2-b,2*a+(h+1) mod 2,2*b+(w+1) mod 2,f]}}"
+                f"[n,f,h,w] + shift{i}[f])",
+            ),
+        ]
+        image, ours = f"Y{i}", f"A{i}[n,y,x,c]"
+    optimized.append(("Z", "L<n:16,f:3,h:32,w:32> A3[n,h,w,f]"))
+    return program(shapes, imported, ["Y3"]), program(shapes, optimized, ["Z"])
+
+
+def test_generator_network() -> None:
+    reference, candidate = generator()
+    start = time.process_time()
+    verdict = compare(reference, candidate)
+    seconds = time.process_time() - start
+    assert isinstance(verdict, Equal)
+    assert verdict.certificate.error_bound < 1e-15
+    # A bar with room for a loaded machine; the network takes about 0.3 s.
+    assert seconds < 2
+
+
+@pytest.mark.parametrize("fault", [0, 1, 2, 3])
+def test_generator_network_with_one_fault(fault: int) -> None:
+    verdict = compare(*generator(fault))
+    assert not isinstance(verdict, Equal)
+    notes = verdict.reason if isinstance(verdict, Undecided) else "; ".join(verdict.notes)
+    assert f"was shown equal to that in A{fault}" in notes
+    assert not any(f"was shown equal to that in A{i}" in notes for i in range(fault))
