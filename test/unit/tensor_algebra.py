@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 from zlib import crc32
 
 import numpy as np
+from hypothesis import HealthCheck, Phase, find, settings
+from hypothesis import strategies as st
+from hypothesis.errors import NoSuchExample
 from numpy.typing import NDArray
 
-from einnet.expr.check import check_scope
+from einnet.expr.check import MalformedError, check_scope
+from einnet.expr.index import var
 from einnet.expr.interpreter import PRIME, Field, Lookup, dense, evaluate_everywhere
-from einnet.expr.nodes import Scope, Tensor
+from einnet.expr.nodes import Read, Scope, Tensor, Term
 from einnet.expr.program import Definition, Statement
 from einnet.expr.text import parse_scope
 
@@ -54,3 +59,35 @@ def run_statements(statements: tuple[Statement, ...], inputs: dict[str, Array]) 
         assert isinstance(statement, Definition)
         arrays[statement.result.name] = value_of(statement.scope, dense(arrays))
     return arrays
+
+
+def read_whole(inner: Scope, box: Scope) -> Scope:
+    """`inner` read at every position of the box of another scope; 0 where it has no element."""
+    read = Read(inner, tuple(var(i.name) for i in box.traversal))
+    return Scope(box.traversal, (), (Term((read,)),))
+
+
+Case = TypeVar("Case", bound=tuple[object, ...])
+
+
+def fault_is_found(cases: st.SearchStrategy[Case], broken: Callable[..., Scope | None]) -> bool:
+    """Whether the property "equal to its start" fails for a broken rule on some drawn case.
+
+    The first element of a case is the expression; `broken` takes the whole case. What the
+    language's own check rejects counts as found.
+    """
+
+    def fails(case: Case) -> bool:
+        start = case[0]
+        assert isinstance(start, Scope)
+        try:
+            return not same_meaning(start, broken(*case))
+        except MalformedError:
+            return True
+
+    generate = settings(phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+    try:
+        find(cases, fails, settings=generate)
+    except NoSuchExample:
+        return False
+    return True

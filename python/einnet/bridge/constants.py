@@ -36,8 +36,11 @@ def constant_of(value: ir.Value) -> Fraction | None:
     operation = operation_of(value)
     if operation is None:
         return None
-    if operation.name in ("linalg.fill", "tensor.splat"):
+    if operation.name in ("linalg.fill", "tensor.splat", "arith.extf"):
         return constant_of(operation.operands[0])
+    if operation.name == "arith.truncf":
+        wide = constant_of(operation.operands[0])
+        return None if wide is None else rounded(wide, value.type)
     if operation.name != "arith.constant":
         return None
     attribute = operation.attributes["value"]
@@ -46,6 +49,17 @@ def constant_of(value: ir.Value) -> Fraction | None:
             return None
         attribute = attribute.get_splat_value()
     return scalar_attribute(attribute)
+
+
+def rounded(number: Fraction, type_: ir.Type) -> Fraction | None:
+    """The number, which f64 holds, as a value of a narrower type; None if that is no number."""
+    if isinstance(type_, ir.ShapedType):
+        type_ = type_.element_type
+    narrow = {"f32": np.float32, "f16": np.float16}.get(str(type_))
+    if narrow is None:
+        return None
+    value = float(narrow(float(number)))
+    return Fraction(value) if math.isfinite(value) else None
 
 
 def dense_elements(attribute: ir.Attribute) -> list[tuple[tuple[int, ...], Fraction]]:

@@ -23,7 +23,7 @@ from einnet.bridge.reshape import emit_reshape, reshaped_tensor
 from einnet.bridge.unroll import materialize
 from einnet.errors import InputError, Location
 from einnet.expr.nodes import Tensor
-from einnet.expr.program import Definition, Opaque, Program, Statement, constants_of, results_of
+from einnet.expr.program import Definition, Opaque, Program, Statement, constants_of
 
 
 def emit_definition(
@@ -97,7 +97,7 @@ def emit_program(
 class _Split:
     """What runs once and what runs every time; `constants` goes from the one to the other."""
 
-    once: tuple[Statement, ...]
+    once: tuple[Definition, ...]
     always: tuple[Statement, ...]
     constants: tuple[Tensor, ...]
 
@@ -108,15 +108,15 @@ class _Split:
 
 def _split(program: Program) -> _Split:
     known = constants_of(program)
-    always = tuple(s for s in program.statements if results_of(s)[0].name not in known)
+    computed = [d for d in program.definitions if d.result.name in known]
+    always = tuple(s for s in program.statements if s not in computed)
     needed = {t.name for s in always for t in s.operands} | {t.name for t in program.outputs}
-    computed = [s for s in program.statements if results_of(s)[0].name in known]
-    constants = tuple(t for s in computed for t in results_of(s) if t.name in needed)
-    once: list[Statement] = []
-    for statement in reversed(computed):
-        if any(t.name in needed for t in results_of(statement)):
-            once.append(statement)
-            needed.update(t.name for t in statement.operands)
+    constants = tuple(d.result for d in computed if d.result.name in needed)
+    once: list[Definition] = []
+    for definition in reversed(computed):
+        if definition.result.name in needed:
+            once.append(definition)
+            needed.update(t.name for t in definition.operands)
     return _Split(tuple(reversed(once)), always, constants)
 
 
@@ -184,13 +184,8 @@ class _Emitter:
     def _copy(self, statement: Opaque, values: dict[str, ir.Value]) -> None:
         if self.function is None or not 0 <= statement.handle < len(self.operations):
             raise ValueError(f"no operation {statement.handle} to copy for {statement.operation}")
-        arguments = {
-            old: values[tensor.name]
-            for old, tensor in zip(self.function.arguments, self.program.inputs, strict=True)
-            if tensor.name in values
-        }
-        tensors = [values[t.name] for t in statement.operands]
-        results = clone_operation(self.operations[statement.handle], tensors, arguments)
+        operands = [values[t.name] for t in statement.operands]
+        results = clone_operation(self.operations[statement.handle], operands)
         values.update(zip((t.name for t in statement.results), results, strict=True))
 
     def _input_type(self, tensor: Tensor) -> ir.Type:

@@ -15,7 +15,7 @@ from fractions import Fraction
 
 from mlir import ir
 
-from einnet.bridge.constants import constant_of
+from einnet.bridge.constants import constant_of, rounded
 from einnet.bridge.guards import Conjunction, conjunction, negation, union
 from einnet.bridge.refusal import NotExpressible
 from einnet.expr.index import FloorDiv, Index, Ranges, bounds, constant, floordiv, linear, mod
@@ -483,16 +483,19 @@ def _cast(operation: ir.Operation, operand: Scalar, ranges: Ranges) -> Scalar:
     if isinstance(operand, Data):
         if name in ("arith.extf", "arith.sitofp"):
             return operand
-        if name == "arith.truncf" and (_is_element(operand.body) or _is_yielded(operation)):
-            # The rounding is that of the result's, or of the arithmetic's, own type.
-            return operand
+        if name == "arith.truncf":
+            number = _number(operand.body)
+            narrow = None if number is None else rounded(number, operation.results[0].type)
+            if narrow is not None:
+                return Data(number_body(narrow))
+            if _is_element(operand.body) or _is_yielded(operation):
+                # The rounding is that of the result's, or of the arithmetic's, own type.
+                return operand
     raise NotExpressible(f"{name} rounds in the middle of an expression")
 
 
 def _is_element(body: Body) -> bool:
-    return _number(body) is not None or (
-        len(body) == 1 and len(body[0].reads) == len(body[0].factors) == 1
-    )
+    return len(body) == 1 and len(body[0].reads) == len(body[0].factors) == 1
 
 
 def _is_yielded(operation: ir.Operation) -> bool:

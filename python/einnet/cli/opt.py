@@ -34,7 +34,7 @@ einnet's passes:
 """
 
 _SPLIT = re.compile(r"^// -----\s*$", re.MULTILINE)
-_SEPARATOR = "\n// -----\n"
+_SEPARATOR = "// -----\n"
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,8 @@ def _run(command: Command) -> int:
     for text in _parts(command):
         try:
             module = parse_module(text, context, command.filename)
-            results.append(str(pipeline.run(module, command.filename)))
+            # With the same line breaks as mlir-opt, so that outputs can be compared.
+            results.append(f"{pipeline.run(module, command.filename)}\n")
         except EinnetError as error:
             # As mlir-opt does: each part gets its turn, so that one run shows all errors.
             print(error, file=sys.stderr)

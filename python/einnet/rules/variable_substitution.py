@@ -22,6 +22,7 @@ from dataclasses import replace
 from einnet.expr.index import (
     Index,
     Range,
+    Ranges,
     bounds,
     floordiv,
     iterators_of,
@@ -76,9 +77,14 @@ def _new_ranges(scope: Scope, phi: Mapping[str, Index]) -> dict[str, Range]:
 
 def _check_inverse(scope: Scope, phi: Mapping[str, Index], psi: Mapping[str, Index]) -> None:
     for name, index in psi.items():
-        if substitute(index, phi, scope.ranges) != var(name):
-            found = substitute(index, phi, scope.ranges)
+        found = substitute(index, phi, scope.ranges)
+        if not _is_always(found, name, scope.ranges):
             raise NotApplicable(f"{name} = {index} does not invert the substitution: it is {found}")
+
+
+def _is_always(index: Index, name: str, ranges: Ranges) -> bool:
+    """Whether the index has the value of the iterator `name` at every point of the ranges."""
+    return bounds(index - var(name), ranges) == (0, 0)
 
 
 def _placed(
@@ -116,7 +122,7 @@ def _substitute_summation(
     summation = _placed(scope.summation, psi, new)
     ranges = {i.name: i.range for i in scope.traversal + summation}
     for name, index in phi.items():
-        if substitute(index, psi, ranges) != var(name):
+        if not _is_always(substitute(index, psi, ranges), name, ranges):
             raise NotApplicable(f"{name} = {index} takes some values more than once")
     guards: list[Within] = []
     for iterator in scope.summation:

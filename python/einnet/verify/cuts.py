@@ -9,14 +9,14 @@ them; one that is not found stays a symbol of its own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import count, permutations
+from math import prod
 
 import numpy as np
 
-from einnet.expr.index import Index, var
+from einnet.expr.index import Index, iterators_of, var
 from einnet.expr.nodes import Iterator, Tensor
 from einnet.expr.program import Definition, Opaque, Program, without_dead
 from einnet.verify.cells import Integers
@@ -35,6 +35,7 @@ from einnet.verify.flatten import (
 )
 from einnet.verify.maps import index_maps
 from einnet.verify.segment import Budget, Mismatch, check, random_elements
+from einnet.verify.straighten import straighten
 
 _COMMUTATIVE = frozenset({"maximum", "minimum"})
 _SAMPLES = 4
@@ -99,18 +100,18 @@ class Session:
         """What names the calls in `where`, which is in the `place` program."""
 
         def call(function: str, arguments: tuple[FlatScope, ...]) -> FlatScope:
-            found = self._found(function, arguments)
-            if found is not None:
-                return found
-            if place == "candidate":
-                self.unmatched.append(
-                    f"no {function} of the reference was shown equal to that in {where}"
-                )
-            shape = tuple(a.extent for a in arguments[0].axes)
-            name = self._fresh(f"{place}.{function}")
-            symbol = Symbol(Tensor(name, shape), function, arguments)
-            self.symbols[name] = symbol
-            return _read_at(symbol, tuple(var(a.name) for a in symbol.arguments[0].axes), arguments)
+            own = _independent(arguments)
+            found = self._found(function, own)
+            if found is None:
+                if place == "candidate":
+                    self.unmatched.append(
+                        f"no {function} of the reference was shown equal to that in {where}"
+                    )
+                name = self._fresh(f"{place}.{function}")
+                symbol = Symbol(Tensor(name, own[0].extents), function, own)
+                self.symbols[name] = symbol
+                found = _read_at(symbol, tuple(var(a.name) for a in own[0].axes))
+            return FlatScope(arguments[0].axes, (found,))
 
         return call
 
@@ -120,17 +121,13 @@ class Session:
 
     # -- calls ---------------------------------------------------------------------------------
 
-    def _found(self, function: str, arguments: tuple[FlatScope, ...]) -> FlatScope | None:
+    def _found(self, function: str, arguments: tuple[FlatScope, ...]) -> FlatTerm | None:
         """The known symbol that the call equals, read over the call's axes."""
-        size = _volume(arguments)
-        known = [
-            s
-            for s in self.symbols.values()
-            if s.function == function and _volume(s.arguments) == size
-        ]
         reads = frozenset[str]().union(*(a.tensors for a in arguments))
-        # Earlier symbols first among those that read the same tensors.
-        for symbol in sorted(known, key=lambda s: s.reads != reads):
+        known = [s for s in self.symbols.values() if s.function == function]
+        # Tensors that only one of the calls reads cancel out, if the calls are equal at all.
+        nested = [s for s in known if s.reads <= reads or reads <= s.reads]
+        for symbol in sorted(nested, key=lambda s: s.reads != reads):
             orders = permutations(symbol.arguments) if function in _COMMUTATIVE else (None,)
             for order in orders:
                 theirs = symbol.arguments if order is None else tuple(order)
@@ -141,7 +138,7 @@ class Session:
 
     def _mapped(
         self, symbol: Symbol, theirs: tuple[FlatScope, ...], arguments: tuple[FlatScope, ...]
-    ) -> FlatScope | None:
+    ) -> FlatTerm | None:
         for index in index_maps(theirs, arguments, self.budget.maps):
             pairs = [
                 (_moved(a, index, arguments[0].axes), b)
@@ -156,13 +153,11 @@ class Session:
                 continue
             if all(isinstance(p, Segment) for p in proofs):
                 self.segments.extend(p for p in proofs if isinstance(p, Segment))
-                return _read_at(symbol, index, arguments)
+                return _read_at(symbol, index)
         return None
 
     def _likely(self, reference: FlatScope, candidate: FlatScope) -> bool:
-        """Whether two scopes read the same tensors and agree at a few positions, if affordable."""
-        if reference.tensors != candidate.tensors:
-            return False
+        """Whether two scopes agree at a few positions, if that is affordable."""
         axes = reference.axes
         generator = np.random.default_rng(self.randoms.seed)
         rows = (
@@ -221,8 +216,9 @@ class Session:
 
     # -- arbitrary functions -------------------------------------------------------------------
 
-    def interpreted(self, scope: FlatScope, position: Sequence[int]) -> tuple[int, ...]:
-        """The scope's value at a position, each function read as a random one: one value a round.
+    def interpreted(self, scope: FlatScope, positions: Integers) -> Values:
+        """The scope's values at `positions[n, axis]`, each function read as a random one:
+        `[round, n]`.
 
         Raises UndecidedError where that takes too much work or needs an opaque result.
         """
@@ -244,23 +240,19 @@ class Session:
                 return randoms.at(tensor.name, key)
             axes = symbol.arguments[0].axes
             # Keys out of range belong to points that are not live.
-            inside = np.clip(key, 0, max(int(np.prod(tensor.shape)) - 1, 0))
+            inside = np.clip(key, 0, prod(tensor.shape) - 1)
             unique, which = np.unique(inside, return_inverse=True)
-            rows = (
-                np.stack(np.unravel_index(unique, tensor.shape), axis=1)
-                if axes
-                else (np.zeros((len(unique), 0), np.int64))
-            )
-            rows = rows + np.array([a.lo for a in axes], np.int64)
+            rows = np.empty((len(unique), len(axes)), np.int64)
+            for n, axis in reversed(list(enumerate(axes))):
+                rows[:, n] = unique % axis.extent + axis.lo
+                unique = unique // axis.extent
             names = [a.name for a in axes]
             found = randoms.of_values(
                 symbol.function, [values(a.terms, names, rows) for a in symbol.arguments]
             )
             return found[:, which.reshape(-1)].reshape((-1, *key.shape))
 
-        row = np.array([position], np.int64).reshape(1, len(scope.axes))
-        result = values(scope.terms, [a.name for a in scope.axes], row)
-        return tuple(int(v) for v in result[:, 0])
+        return values(scope.terms, [a.name for a in scope.axes], positions)
 
     def depends_on_functions(self, scope: FlatScope) -> bool:
         return any(n in self.symbols or n in self.opaque_names for n in scope.tensors)
@@ -276,17 +268,21 @@ def _element(tensor: Tensor, index: tuple[Index, ...]) -> FlatTerm:
     return FlatTerm(Fraction(1), (), (Element(tensor, index),))
 
 
-def _volume(arguments: tuple[FlatScope, ...]) -> int:
-    return int(np.prod([a.extent for a in arguments[0].axes], dtype=object))
+def _independent(arguments: tuple[FlatScope, ...]) -> tuple[FlatScope, ...]:
+    """The arguments without the axes that straight sums do not depend on."""
+    ranges = {a.name: a.range for a in arguments[0].axes}
+    bodies = [tuple(straighten(t, ranges) for t in a.terms) for a in arguments]
+    used = frozenset[str]().union(
+        *(iterators_of(i) for body in bodies for t in body for i in t.indices)
+    )
+    axes = tuple(a for a in arguments[0].axes if a.name in used)
+    return tuple(FlatScope(axes, body) for body in bodies)
 
 
-def _read_at(
-    symbol: Symbol, index: tuple[Index, ...], arguments: tuple[FlatScope, ...]
-) -> FlatScope:
-    """The symbol's elements at the index, over the axes of the call."""
+def _read_at(symbol: Symbol, index: tuple[Index, ...]) -> FlatTerm:
+    """The symbol's element at an index inside its axes' ranges."""
     lows = [a.lo for a in symbol.arguments[0].axes]
-    shifted = tuple(e - lo for e, lo in zip(index, lows, strict=True))
-    return FlatScope(arguments[0].axes, (_element(symbol.tensor, shifted),))
+    return _element(symbol.tensor, tuple(e - lo for e, lo in zip(index, lows, strict=True)))
 
 
 def _moved(scope: FlatScope, index: tuple[Index, ...], axes: tuple[Iterator, ...]) -> FlatScope:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from einnet.errors import InputError
 from einnet.expr.check import check_program, check_scope
 from einnet.expr.nodes import Scope
@@ -59,6 +61,9 @@ class Undecided:
 
     reason: str
 
+
+_SAMPLED_BOXES = 8
+_SAMPLES_EACH = 6
 
 Verdict = Equal | Different | Undecided
 
@@ -156,23 +161,42 @@ def _refuted(
 ) -> Different | Undecided:
     """Symbols of calls may be related in ways that were not proved: then only values of the
     functions themselves, read as random ones, refute."""
-    values = found.values
+    position, values = found.position, found.values
     if session.depends_on_functions(ours) or session.depends_on_functions(theirs):
         why = "; ".join([f"{name} was not shown equal", *session.unmatched])
         try:
-            left = session.interpreted(ours, found.position)
-            right = session.interpreted(theirs, found.position)
+            example = _counterexample(session, ours, theirs, found)
         except UndecidedError as reason:
             return Undecided(f"{why}; {reason}")
-        if left == right:
-            return Undecided(f"{why}; the programs agree at {found.position}")
-        values = next((x, y) for x, y in zip(left, right, strict=True) if x != y)
-    return Different(
-        name,
-        found.position,
-        values,
-        found.boxes,
-        found.cells,
-        session.randoms.seed,
-        tuple(session.unmatched),
-    )
+        if example is None:
+            return Undecided(f"{why}; the programs agree at all positions that were tried")
+        position, values = example
+    notes = tuple(session.unmatched)
+    return Different(name, position, values, found.boxes, found.cells, session.randoms.seed, notes)
+
+
+def _counterexample(
+    session: Session, ours: FlatScope, theirs: FlatScope, found: Mismatch
+) -> tuple[tuple[int, ...], tuple[int, int]] | None:
+    """A position at which the values differ with the functions read as random ones."""
+    for tried in ([found.position], _samples(found.boxes, session.randoms.seed)):
+        rows = np.array(tried, np.int64).reshape(len(tried), len(ours.axes))
+        left, right = session.interpreted(ours, rows), session.interpreted(theirs, rows)
+        for round_, n in np.argwhere(left != right):
+            return tried[n], (int(left[round_, n]), int(right[round_, n]))
+    return None
+
+
+def _samples(boxes: tuple[Box, ...], seed: int) -> list[tuple[int, ...]]:
+    """Corners of some boxes and random positions in them."""
+    generator = np.random.default_rng(seed)
+    tried: list[tuple[int, ...]] = []
+    for box in boxes[:_SAMPLED_BOXES]:
+        counts = [len(range(*s)) for s in box]
+        chosen = [generator.integers(0, counts, len(box)) for _ in range(_SAMPLES_EACH)]
+        corners = ([0] * len(box), [c - 1 for c in counts])
+        tried.extend(
+            tuple(int(s.start + s.step * p) for s, p in zip(box, places, strict=True))
+            for places in (*corners, *chosen)
+        )
+    return tried

@@ -81,6 +81,10 @@ class FlatScope:
         return tuple(a.range for a in self.axes)
 
     @property
+    def extents(self) -> tuple[int, ...]:
+        return tuple(a.extent for a in self.axes)
+
+    @property
     def tensors(self) -> frozenset[str]:
         return frozenset(e.tensor.name for t in self.terms for e in t.elements)
 

@@ -6,13 +6,14 @@ skewed sums straightened.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
-from einnet.expr.index import Index, Range, Var, bounds, constant, substitute, var
-from einnet.expr.nodes import Iterator, Within
+from einnet.expr.index import Index, Range, constant, substitute, var
+from einnet.expr.nodes import Iterator
 from einnet.verify.flatten import FlatScope, FlatTerm, simplify, substitute_flat
 from einnet.verify.periods import common_period
+from einnet.verify.straighten import straighten
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,12 @@ def problem_of(reference: FlatScope, candidate: FlatScope) -> Problem:
     while True:
         split = _split_digits(problem)
         if split is None:
-            return _straightened(problem)
+            ranges = problem.ranges
+            return replace(
+                problem,
+                reference=tuple(straighten(t, ranges) for t in problem.reference),
+                candidate=tuple(straighten(t, ranges) for t in problem.candidate),
+            )
         problem = split
 
 
@@ -115,75 +121,3 @@ def _split_digits(problem: Problem) -> Problem | None:
             value = var(high.name) * whole + var(low.name)
             return _substituted(problem, {axis.name: value}, axes)
     return None
-
-
-def _straightened(problem: Problem) -> Problem:
-    ranges = problem.ranges
-    return Problem(
-        problem.axes,
-        tuple(_straighten(t, ranges) for t in problem.reference),
-        tuple(_straighten(t, ranges) for t in problem.candidate),
-        problem.origin,
-    )
-
-
-def _straighten(term: FlatTerm, ranges: Mapping[str, Range]) -> FlatTerm:
-    """Substitute `r -> r + C*v` where a guard then no longer depends on the position.
-
-    Each substitution must lower the number of sets of live summation points that the term's
-    guards may have, as estimated by `_variety`.
-    """
-    best = _variety(term, ranges)
-    while best > len(term.guards):
-        options = [_skewed(term, g, r, ranges) for g in term.guards for r in term.sums]
-        scored = [(_variety(o, ranges), o) for o in options if o is not None]
-        lowest = min(scored, key=lambda s: s[0], default=None)
-        if lowest is None or lowest[0] >= best:
-            break
-        best, term = lowest
-    return term
-
-
-def _variety(term: FlatTerm, ranges: Mapping[str, Range]) -> int:
-    """An upper estimate of the number of live sets that the range guards make, added up.
-
-    As the position moves, a window slides over the values that the guard's index takes for the
-    summation points; it changes at most once per value and side, and once per position.
-    """
-    total = 0
-    for guard in term.guards:
-        moving, fixed = _parts(guard.index, ranges)
-        if isinstance(guard, Within) and moving.terms:
-            low, high = bounds(moving, ranges)
-            inner = {**ranges, **{i.name: i.range for i in term.sums}}
-            first, last = bounds(fixed, inner)
-            total += min(high - low + 1, 2 * (last - first + 1) + 1)
-    return total
-
-
-def _parts(index: Index, ranges: Mapping[str, Range]) -> tuple[Index, Index]:
-    """The bare traversal iterators of an index, and the rest."""
-    moving = tuple(t for t in index.terms if isinstance(t[0], Var) and t[0].name in ranges)
-    fixed = tuple(t for t in index.terms if t not in moving)
-    return Index(0, moving), Index(index.const, fixed)
-
-
-def _skewed(
-    term: FlatTerm, guard: object, iterator: Iterator, ranges: Mapping[str, Range]
-) -> FlatTerm | None:
-    """The term with the sum moved along with the position, so that the guard stands still."""
-    if not isinstance(guard, Within):
-        return None
-    moving, _ = _parts(guard.index, ranges)
-    factor = guard.index.coefficient(iterator.name)
-    if not moving.terms or factor == 0 or any(c % factor for _, c in moving.terms):
-        return None
-    shift = Index(0, tuple((a, c // factor) for a, c in moving.terms))
-    low, high = bounds(shift, ranges)
-    moved = Iterator(iterator.name, iterator.lo + low, iterator.hi + high)
-    sums = tuple(moved if i == iterator else i for i in term.sums)
-    inner = {**ranges, **{i.name: i.range for i in sums}}
-    old = var(iterator.name) - shift
-    # The sum's own range is now a guard that moves with the position.
-    stays = Within(old, iterator.lo, iterator.hi)
-    return simplify(substitute_flat(term, {iterator.name: old}, sums, inner, (stays,)), ranges)

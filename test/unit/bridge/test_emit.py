@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,8 @@ from mlir.runtime import (
 from numpy.typing import NDArray
 
 from einnet.bridge.emit import emit_definition, emit_program
-from einnet.bridge.lift import lift_composed
+from einnet.bridge.lift import lift_composed, lift_function
+from einnet.errors import InputError
 from einnet.expr.check import check_program
 from einnet.expr.interpreter import PRIME, Arithmetic, Field, Float64, dense, evaluate_everywhere
 from einnet.expr.nodes import Tensor
@@ -545,30 +546,41 @@ func.func @main(%x: tensor<4xf64> {einnet.name = "x/in"}, %n: index,
 """
 
 
-def test_opaque_operations_are_copied_with_their_scalars() -> None:
+def test_opaque_operations_are_copied() -> None:
+    """With what their regions use from outside, which the program may have changed meanwhile."""
     context = make_context()
     source = ir.Module.parse(OPAQUE, context)
-    x, n, w = Tensor("x", (4,), "f64"), Tensor("n", (), "index"), Tensor("w", (4,), "f64")
-    a, b = Tensor("a", (4,), "f64"), Tensor("b", (4,), "f64")
-    scaled = define("s", "L<i:4> 2*a[i]", {"a": a})
-    program = Program(
-        "main",
-        (x, n, w),
-        (Opaque((a,), (x,), "call", 2), scaled, Opaque((b,), (scaled.result,), "generate", 3)),
-        (b,),
-        frozenset(("w",)),
-    )
-    module = emit_program(program, context, source)
-    printed = str(module)
+    program = lift_function(function(source, "main"))
+    call, generate = (s for s in program.statements if isinstance(s, Opaque) if s.handle >= 2)
+    (called,) = call.results
+    scaled = define("s", f"L<i:4> 2*{called.name}[i]", {called.name: called})
+    operands = tuple(scaled.result if t == called else t for t in generate.operands)
+    statements = (*program.statements[:-1], scaled, replace(generate, operands=operands))
+    printed = str(emit_program(replace(program, statements=statements), context, source))
     assert "func.func private @helper" in printed
     assert '%arg0: tensor<4xf64> {einnet.name = "x/in"}, %arg1: index)' in printed
     assert 'einnet.name = "y"' in printed
-    copied = printed[printed.index("tensor.generate") :]
-    scaled_value = next(
-        line.split("=")[0].strip() for line in printed.splitlines() if "linalg.generic" in line
-    )
-    assert f"tensor.extract {scaled_value}[" in copied
-    assert printed.index("arith.addi %arg1") < printed.index("tensor.generate")
+    (value,) = (line.split()[0] for line in printed.splitlines() if "linalg.generic" in line)
+    assert f"tensor.extract {value}[" in printed[printed.index("tensor.generate") :]
+
+
+def test_lifted_module_with_opaque_operations_is_emitted_again() -> None:
+    context = make_context()
+    source = ir.Module.parse(OPAQUE, context)
+    program = lift_function(function(source, "main"))
+    assert any(isinstance(s, Opaque) for s in program.statements)
+    module = emit_program(program, context, source)
+    again = lift_function(function(module, "main"))
+    texts = [[s.operation for s in p.statements if isinstance(s, Opaque)] for p in (program, again)]
+    assert texts[0] == texts[1]
+
+
+def test_source_with_a_prepare_of_its_own_is_refused() -> None:
+    context = make_context()
+    source = ir.Module.parse("func.func private @prepare()\n" + OPAQUE, context)
+    program = lift_function(function(source, "main"))
+    with pytest.raises(InputError, match="@prepare"):
+        emit_program(program, context, source)
 
 
 def test_definition_replaces_one_operation_in_place() -> None:

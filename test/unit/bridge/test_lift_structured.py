@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -97,6 +98,12 @@ def test_constants_are_exactly_the_numbers_of_the_type() -> None:
     tenth = "%t = arith.constant 0.1 : f32\n%v = arith.mulf %a, %t : f32"
     (definition,) = lifted(generic(tenth)).definitions
     assert float(definition.scope.term.coefficient) == float(np.float32(0.1))
+
+
+def test_a_wide_constant_is_rounded_where_the_model_rounds_it() -> None:
+    body = "%t = arith.constant 1.0e-5 : f64\n%n = arith.truncf %t : f64 to f32\n"
+    (definition,) = lifted(generic(body + "%v = arith.addf %a, %n : f32")).definitions
+    assert definition.scope.body[1].coefficient == Fraction(float(np.float32(1e-5)))
 
 
 def matmul(init: str) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import random
 import re
+from dataclasses import replace
 
 from einnet.errors import InputError
 from einnet.expr.check import MalformedError, check_scope
-from einnet.expr.nodes import Iterator, Read, Scope, Tensor, Within
-from einnet.expr.index import constant, floordiv, var
+from einnet.expr.index import Index, var
+from einnet.expr.nodes import Guard, Iterator, Read, Scope, Tensor, Term, Within
 from einnet.expr.text import format_scope, parse_scope
-from einnet.expr.transform import rename, substitute_body
-from dataclasses import replace
+from einnet.expr.transform import substitute_body
 
 TENSORS = {"X": Tensor("X", (9,)), "M": Tensor("M", (6, 5)), "B": Tensor("B", (4, 3, 4))}
 
@@ -39,7 +39,9 @@ def _scope(choose: random.Random, depth: int) -> str:
 def _term(choose: random.Random, names: list[str], depth: int) -> str:
     parts = [_read(choose, names, depth) for _ in range(choose.choice((1, 1, 2, 2, 3)))]
     if choose.random() < 0.3:
-        parts.append(f"[{choose.randint(-2, 2)} <= {_index(choose, names)} < {choose.randint(3, 6)}]")
+        parts.append(
+            f"[{choose.randint(-2, 2)} <= {_index(choose, names)} < {choose.randint(3, 6)}]"
+        )
     if choose.random() < 0.3:
         parts.append(f"[({_linear(choose, names)}) mod {choose.randint(2, 3)} = 0]")
     if choose.random() < 0.3:
@@ -50,7 +52,8 @@ def _term(choose: random.Random, names: list[str], depth: int) -> str:
 def _read(choose: random.Random, names: list[str], depth: int) -> str:
     if depth == 0 and choose.random() < 0.2:
         text = _scope(choose, 1)
-        return f"{{{text}}}[{','.join(_index(choose, names) for _ in parse_scope(text, TENSORS).traversal)}]"
+        rank = len(parse_scope(text, TENSORS).traversal)
+        return f"{{{text}}}[{','.join(_index(choose, names) for _ in range(rank))}]"
     tensor = choose.choice(list(TENSORS.values()))
     return f"{tensor.name}[{','.join(_index(choose, names) for _ in tensor.shape)}]"
 
@@ -76,11 +79,20 @@ def _linear(choose: random.Random, names: list[str]) -> str:
 def rewritten(scope: Scope, choose: random.Random) -> Scope:
     """An equal scope: a few substitutions of sums, relayouts and orders."""
     for _ in range(choose.randint(1, 3)):
-        scope = choose.choice((_reflected, _split, _skewed, _through_layout, _shuffled))(scope, choose)
+        scope = choose.choice((_reflected, _split, _skewed, _through_layout, _shuffled))(
+            scope, choose
+        )
     return scope
 
 
-def _with_sum(scope: Scope, old: Iterator, new: tuple[Iterator, ...], value, guards=()) -> Scope:
+def _with_sum(
+    scope: Scope,
+    old: Iterator,
+    new: tuple[Iterator, ...],
+    value: Index,
+    guards: tuple[Guard, ...] = (),
+) -> Scope:
+    """The scope with one sum replaced by others, that give its value under the guards."""
     sums = tuple(i for i in scope.summation if i != old) + new
     ranges = {i.name: i.range for i in scope.traversal + sums}
     body = substitute_body(scope.body, {old.name: value}, ranges)
@@ -123,9 +135,7 @@ def _through_layout(scope: Scope, choose: random.Random) -> Scope:
     inner = Scope(tuple(scope.traversal[p] for p in order), scope.summation, scope.body)
     outer = tuple(Iterator(f"o{n}", i.lo, i.hi) for n, i in enumerate(scope.traversal))
     index = tuple(var(f"o{p}") for p in order)
-    read = replace(scope.body[0], coefficient=scope.body[0].coefficient / scope.body[0].coefficient,
-                   factors=(Read(inner, index),), guards=())
-    return Scope(outer, (), (read,))
+    return Scope(outer, (), (Term((Read(inner, index),)),))
 
 
 def _shuffled(scope: Scope, choose: random.Random) -> Scope:
@@ -148,7 +158,7 @@ def faulty(scope: Scope, choose: random.Random) -> Scope:
         value = int(place.group()) + choose.choice((-1, 1))
         if value < 0:
             continue
-        changed = f"{text[:place.start()]}{value}{text[place.end():]}"
+        changed = f"{text[: place.start()]}{value}{text[place.end() :]}"
         try:
             result = parse_scope(changed, TENSORS)
             check_scope(result)

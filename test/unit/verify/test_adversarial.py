@@ -1,4 +1,4 @@
-"""Pairs that agree at PET's m + 1 positions and differ elsewhere (VERIFICATION, first paragraph)."""
+"""Pairs that agree at PET's m + 1 positions of a box and differ elsewhere in it."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ class Trap:
 
 
 TRAPS = {
-    "reflection": Trap(
-        {"X": (12,)}, "L<v:6> X[v+5] + X[6-v]", "L<v:6> X[5] + X[6]", ((0,), (1,))
-    ),
+    "reflection": Trap({"X": (12,)}, "L<v:6> X[v+5] + X[6-v]", "L<v:6> X[5] + X[6]", ((0,), (1,))),
     # c = 3, and the tensor is read from 10 on, so that no read leaves it.
     "product": Trap(
         {"X": (30,)},

@@ -40,9 +40,7 @@ def test_one_fault_is_refuted(name: str, fault: str) -> None:
 
 def test_failing_boxes_are_those_where_the_programs_differ() -> None:
     shapes = {"X": (2, 12, 12), "K": (3, 2, 3, 3)}
-    reference = single(
-        shapes, "L<f:3,h:12,w:12> S<c:2,r:3,s:3> X[c,h+r-1,w+s-1]*K[f,c,r,s]"
-    )
+    reference = single(shapes, "L<f:3,h:12,w:12> S<c:2,r:3,s:3> X[c,h+r-1,w+s-1]*K[f,c,r,s]")
     # Zeros in the second column that belong to no padding.
     candidate = single(
         shapes, "L<f:3,h:12,w:12> S<c:2,r:3,s:3> X[c,h+r-1,w+s-1]*K[f,c,r,s]*[1 <= w+s-1 < 12]"

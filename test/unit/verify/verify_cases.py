@@ -49,9 +49,7 @@ def dense_outputs(program: Program, seed: int) -> list[Array]:
     generator = np.random.default_rng(seed)
     arrays = {t.name: generator.integers(0, PRIME, t.shape) for t in program.inputs}
     for statement in program.definitions:
-        arrays[statement.result.name] = evaluate_everywhere(
-            statement.scope, dense(arrays), Field()
-        )
+        arrays[statement.result.name] = evaluate_everywhere(statement.scope, dense(arrays), Field())
     return [arrays[t.name] for t in program.outputs]
 
 
