@@ -66,14 +66,18 @@ def iteration_spaces(draw: st.DrawFn, count: st.SearchStrategy[int] | int = 3) -
 @st.composite
 def arithmetic(draw: st.DrawFn, ranges: dict[str, Range]) -> Arithmetic:
     """Nested sums, multiples, divisions and remainders of the iterators."""
-    names = st.sampled_from(sorted(ranges))
+    return draw_arithmetic(draw, ranges)
+
+
+def draw_arithmetic(draw: st.DrawFn, ranges: dict[str, Range]) -> Arithmetic:
+    names = sorted(ranges)
 
     def grow(depth: int) -> Arithmetic:
         if depth == 0:
             if draw(_TENTHS) < 2:
                 c = draw(_CONSTANTS)
                 return Arithmetic(constant(c), lambda _: c)
-            name = draw(names)
+            name = names[draw(_TENTHS) % len(names)]
             return Arithmetic(var(name), lambda p: p[name])
         a = grow(depth - 1)
         operation = draw(_OPERATIONS)
@@ -96,16 +100,21 @@ def arithmetic(draw: st.DrawFn, ranges: dict[str, Range]) -> Arithmetic:
 @st.composite
 def indices(draw: st.DrawFn, ranges: dict[str, Range]) -> Index:
     """The index of a read or guard: mostly one iterator or a strided, dilated, padded sum."""
+    return draw_index(draw, ranges)
+
+
+# Plain functions of `draw` from here on: a strategy in a strategy costs more than what it draws.
+def draw_index(draw: st.DrawFn, ranges: dict[str, Range]) -> Index:
     names = sorted(ranges)
     if not names or draw(_TENTHS) == 0:
         return constant(draw(_OFFSETS))
     kind = draw(_TENTHS)
     if kind < 3:
-        return var(draw(st.sampled_from(names))) + draw(_NEAR)
+        return var(names[draw(_TENTHS) % len(names)]) + draw(_NEAR)
     if kind < 5:
-        return draw(arithmetic(ranges)).index
+        return draw_arithmetic(draw, ranges).index
     index = constant(draw(_OFFSETS))
-    for name in {draw(st.sampled_from(names)): None for _ in range(draw(_COUNTS))}:
+    for name in {names[draw(_TENTHS) % len(names)]: None for _ in range(draw(_COUNTS))}:
         index = index + var(name) * draw(_STRIDES)
     if kind < 8:
         return index
@@ -115,15 +124,24 @@ def indices(draw: st.DrawFn, ranges: dict[str, Range]) -> Index:
 
 @st.composite
 def guards(draw: st.DrawFn, ranges: dict[str, Range]) -> Guard:
-    index = draw(indices(ranges))
+    return draw_guard(draw, ranges)
+
+
+def draw_guard(draw: st.DrawFn, ranges: dict[str, Range]) -> Guard:
+    index = draw_index(draw, ranges)
     if draw(_COINS):
         return residue(index, draw(_MODULI))
     lo = draw(_OFFSETS)
     return Within(index, lo, lo + draw(_DIVISORS))
 
 
-@st.composite
-def tensor_reads(draw: st.DrawFn, ranges: dict[str, Range]) -> Read:
+def draw_index_from(draw: st.DrawFn, ranges: dict[str, Range], start: int) -> Index:
+    """An index whose smallest value is `start`, or one beside it."""
+    e = draw_index(draw, ranges)
+    return e - bounds(e, ranges)[0] + start + draw(_SLACKS)
+
+
+def draw_tensor_read(draw: st.DrawFn, ranges: dict[str, Range]) -> Read:
     """A read that mostly stays inside its tensor and sometimes leaves it on either side.
 
     Tensors are named after their shapes, so that one may be read twice.
@@ -131,16 +149,16 @@ def tensor_reads(draw: st.DrawFn, ranges: dict[str, Range]) -> Read:
     index: list[Index] = []
     shape: list[int] = []
     for _ in range(draw(_COUNTS)):
-        e = draw(indices(ranges))
+        e = draw_index_from(draw, ranges, 0)
         low, high = bounds(e, ranges)
-        index.append(e - low + draw(_SLACKS))
-        extent = high - low + 1 - draw(_SHORTAGES)
-        shape.append(min(max(extent, 1), 9))
+        index.append(e)
+        shape.append(min(max(high - low + 1 - draw(_SHORTAGES), 1), 9))
     return Read(Tensor("T" + "x".join(map(str, shape)), tuple(shape)), tuple(index))
 
 
-@st.composite
-def spaces(draw: st.DrawFn, names: str, low: int, high: int, limit: int) -> tuple[Iterator, ...]:
+def draw_iterators(
+    draw: st.DrawFn, names: str, low: int, high: int, limit: int
+) -> tuple[Iterator, ...]:
     """Between `low` and `high` iterators whose ranges have at most `limit` points together."""
     count = draw(st.integers(low, high))
     iterators: list[Iterator] = []
@@ -151,8 +169,7 @@ def spaces(draw: st.DrawFn, names: str, low: int, high: int, limit: int) -> tupl
     return tuple(iterators)
 
 
-@st.composite
-def terms(
+def draw_term(
     draw: st.DrawFn,
     ranges: dict[str, Range],
     *,
@@ -163,21 +180,20 @@ def terms(
     factors: list[Factor] = []
     for _ in range(draw(st.integers(1, reads))):
         if calls and draw(_TENTHS) < 3:
-            argument = tuple(draw(st.lists(terms(ranges, reads=2), min_size=1, max_size=2)))
+            argument = tuple(draw_term(draw, ranges, reads=2) for _ in range(1 + draw(_COINS)))
             factors.append(Call("relu", (argument,)))
             continue
         if nested and draw(_COINS):
-            source = draw(scopes(reads=2, limit=40, sums=1))
-            index = tuple(draw(indices(ranges)) for _ in source.traversal)
+            source = draw_scope(draw, reads=2, limit=40, sums=1)
+            index = tuple(draw_index_from(draw, ranges, i.lo) for i in source.traversal)
             factors.append(Read(source, index))
         else:
-            factors.append(draw(tensor_reads(ranges)))
-    filters = tuple(draw(guards(ranges)) for _ in range(draw(_GUARD_COUNTS)))
+            factors.append(draw_tensor_read(draw, ranges))
+    filters = tuple(draw_guard(draw, ranges) for _ in range(draw(_GUARD_COUNTS)))
     return Term(tuple(factors), filters, draw(_COEFFICIENTS))
 
 
-@st.composite
-def scopes(
+def draw_scope(
     draw: st.DrawFn,
     *,
     reads: int = 3,
@@ -189,10 +205,18 @@ def scopes(
     limit: int = 400,
 ) -> Scope:
     """A scope of at most `limit` points, in which `body` terms multiply up to `reads` reads."""
-    traversal = draw(spaces("xyz", 1, 3, limit // 4))
+    traversal = draw_iterators(draw, "xyz", 1, 3, limit // 4)
     room = limit // prod(i.extent for i in traversal)
-    summation = draw(spaces("rst", min_sums, max(sums, min_sums), room))
+    summation = draw_iterators(draw, "rst", min_sums, max(sums, min_sums), room)
     ranges = {i.name: i.range for i in traversal + summation}
     count = draw(st.integers(1, body))
-    one = terms(ranges, reads=reads, nested=nested, calls=calls)
-    return Scope(traversal, summation, tuple(draw(one) for _ in range(count)))
+    return Scope(
+        traversal,
+        summation,
+        tuple(
+            draw_term(draw, ranges, reads=reads, nested=nested, calls=calls) for _ in range(count)
+        ),
+    )
+
+
+scopes = st.composite(draw_scope)

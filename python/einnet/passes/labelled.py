@@ -35,8 +35,8 @@ from einnet.toolchain.mlir import _locate
 class Labelled:
     """A labelled operation as an expression.
 
-    `scope` is over d0, d1, ... and reads the tensors that `values` holds; `rest` are definitions
-    that follow it: the addition of an initial value to the sum.
+    `scope` is over d0, d1, ... and reads tensors that `names` has; `rest` are the definitions that
+    follow it: the addition of an initial value to the sum.
     """
 
     label: str

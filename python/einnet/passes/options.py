@@ -53,7 +53,8 @@ P = TypeVar("P")
 def build(class_: type[P], name: str, text: str, place: Location) -> P:
     """The pass `name` with the options of `text`, which begins at `place`.
 
-    Raises InputError for an unknown, repeated, missing or malformed option.
+    Raises InputError for an unknown, repeated, missing or malformed option, and for values that
+    the pass itself refuses.
     """
     options = {option.name: option for option in options_of(class_)}
     valid = f"options of {name}: {', '.join(options) or 'none'}"
@@ -69,7 +70,10 @@ def build(class_: type[P], name: str, text: str, place: Location) -> P:
     missing = [o.name for o in options.values() if o.default is None and o.field not in values]
     if missing:
         raise InputError(f"{name} needs the option '{missing[0]}'", location=place, hint=valid)
-    return class_(**values)
+    try:
+        return class_(**values)
+    except InputError as error:
+        raise InputError(error.message, location=place, hint=error.hint) from error
 
 
 def split_options(text: str, place: Location) -> Iterator[tuple[str, str | None, int]]:

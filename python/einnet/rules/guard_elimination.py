@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import gcd
 
-from einnet.expr.index import Index, Ranges, as_mod, iterators_of, linear, mod, var
+from einnet.expr.index import Index, Ranges, as_mod, bounds, iterators_of, linear, mod, var
 from einnet.expr.nodes import Guard, Iterator, Residue, Scope, Term, Within
 from einnet.expr.transform import guard_truth, residue, substitute_term
 from einnet.rules.boundary_tightening import constraints_of
@@ -58,7 +58,7 @@ def drop_implied(scope: Scope) -> Scope:
 
 def _needed_guards(term: Term, ranges: Ranges) -> tuple[Guard, ...] | None:
     kept: list[Guard] = []
-    reads = [(e, lo, hi) for e, lo, hi in constraints_of(replace(term, guards=()))]
+    reads = [_reached(*c, ranges) for c in constraints_of(replace(term, guards=()))]
     for guard in map(_standard, term.guards):
         truth = guard_truth(guard, ranges)
         if truth is False:
@@ -84,6 +84,12 @@ def _standard(guard: Guard) -> Guard:
                 if 0 <= value < modulus:
                     return residue(operand - value, modulus)
     return guard
+
+
+def _reached(index: Index, lo: int, hi: int, ranges: Ranges) -> tuple[Index, int, int]:
+    """The constraint with the bounds that the iterators' ranges put on its index too."""
+    low, high = bounds(index, ranges)
+    return index, max(lo, low), min(hi, high + 1)
 
 
 def _implies(constraint: tuple[Index, int, int], guard: Within) -> bool:

@@ -69,12 +69,14 @@ class Session:
 
     randoms: Randoms
     budget: Budget
+    inputs: frozenset[str]
     symbols: dict[str, Symbol] = field(default_factory=dict[str, Symbol])
     opaques: list[OpaqueSymbol] = field(default_factory=list[OpaqueSymbol])
     opaque_names: set[str] = field(default_factory=set[str])
     segments: list[Segment] = field(default_factory=list[Segment])
     comparisons: int = 0
     unmatched: list[str] = field(default_factory=list[str])
+    unmatched_names: set[str] = field(default_factory=set[str])
 
     def compare(self, name: str, reference: FlatScope, candidate: FlatScope) -> Segment | Mismatch:
         self.comparisons += 1
@@ -103,11 +105,13 @@ class Session:
             own = _independent(arguments)
             found = self._found(function, own)
             if found is None:
-                if place == "candidate":
-                    self.unmatched.append(
-                        f"no {function} of the reference was shown equal to that in {where}"
-                    )
                 name = self._fresh(f"{place}.{function}")
+                if place == "candidate":
+                    self._miss(
+                        name,
+                        frozenset[str]().union(*(a.tensors for a in own)),
+                        f"no {function} of the reference was shown equal to that in {where}",
+                    )
                 symbol = Symbol(Tensor(name, own[0].extents), function, own)
                 self.symbols[name] = symbol
                 found = _read_at(symbol, tuple(var(a.name) for a in own[0].axes))
@@ -115,9 +119,18 @@ class Session:
 
         return call
 
+    def _miss(self, name: str, reads: frozenset[str], note: str) -> None:
+        """Note a symbol of the candidate alone, unless it follows from one that it reads."""
+        if not reads & self.unmatched_names and note not in self.unmatched:
+            self.unmatched.append(note)
+        self.unmatched_names.add(name)
+
     def _fresh(self, stem: str) -> str:
-        # `#` is in no name of a tensor that the parser or MLIR can write.
-        return f"{stem}#{len(self.symbols) + len(self.opaques)}"
+        """A name that no input and no other symbol has."""
+        name = f"{stem}#{len(self.symbols) + len(self.opaques)}"
+        while name in self.inputs:
+            name += "#"
+        return name
 
     # -- calls ---------------------------------------------------------------------------------
 
@@ -189,10 +202,13 @@ class Session:
             self.opaques.append(OpaqueSymbol(results, operands, statement.operation))
             self.opaque_names.update(t.name for t in results)
             if place == "candidate":
-                self.unmatched.append(
+                note = (
                     f"no opaque operation of the reference was shown equal to "
                     f"{statement.operation!r} that makes {statement.results[0].name}"
                 )
+                reads = frozenset[str]().union(*(o.tensors for o in operands))
+                for result in results:
+                    self._miss(result.name, reads, note)
         for own, symbol in zip(statement.results, results, strict=True):
             definitions[own.name] = whole(symbol)
 

@@ -1,9 +1,10 @@
 """Are two programs equal for all inputs? Random testing in a prime field at enough positions.
 
-The parts are `flatten` (programs as sums), `cuts` (nonlinear
-functions), `problem` and `cells` (where a sum has one shape), `positions` (which positions decide a
-cell), `evaluate` and `field` (random values). Equality is over the rationals, so that no rounding
-enters: constants are compared modulo the prime, inputs are random.
+The parts are `flatten` (programs as sums), `cuts` (nonlinear functions), `problem`, `straighten`
+and `cells` (where a sum has one shape), `positions` (which positions decide a cell), `evaluate`
+and `field` (random values). Inputs are random, constants are exact rationals taken modulo the
+prime, and no rounding enters: a definition's element type means nothing here, a rounding to it has
+to be a call.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 
 from einnet.errors import InputError
 from einnet.expr.check import check_program, check_scope
-from einnet.expr.nodes import Scope
+from einnet.expr.nodes import Scope, tensors_of
 from einnet.expr.program import Program
 from einnet.verify.certificate import Certificate
 from einnet.verify.cuts import Session
@@ -84,7 +85,8 @@ def compare(
     check_program(reference)
     check_program(candidate)
     _check_signature(reference, candidate)
-    session = Session(Randoms(seed, rounds), budget)
+    inputs = frozenset(t.name for t in reference.inputs)
+    session = Session(Randoms(seed, rounds), budget, inputs)
     try:
         ours = session.outputs(reference, candidate=False)
         theirs = session.outputs(candidate, candidate=True)
@@ -107,7 +109,11 @@ def compare_scopes(
         check_scope(scope)
     if reference.box != candidate.box:
         raise InputError(f"the scopes have different boxes: {reference.box}, {candidate.box}")
-    session = Session(Randoms(seed, rounds), budget)
+    declared = {t.name: t for t in tensors_of(reference)}
+    for tensor in tensors_of(candidate):
+        if declared.setdefault(tensor.name, tensor) != tensor:
+            raise InputError(f"tensor {tensor.name} has two types in the scopes")
+    session = Session(Randoms(seed, rounds), budget, frozenset(declared))
     try:
         sides = [
             flatten(scope, {}, session.namer("the scope", side), budget.terms)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from einnet.expr.nodes import Tensor
 from einnet.verify.cells import Cells, Integers, Patch, cells_of, grid
 from einnet.verify.certificate import Segment
 from einnet.verify.evaluate import Lookup, cost, evaluate_terms
-from einnet.verify.field import Randoms, Values
+from einnet.verify.field import PRIME, Randoms, Values, constant
 from einnet.verify.flatten import FlatScope, UndecidedError
 from einnet.verify.positions import AFFINE, EVERY, SIMPLEX, positions_of, slope_count
 from einnet.verify.problem import Problem, problem_of
@@ -34,7 +35,7 @@ class Budget:
     terms: int = 4096
     cells: int = 1 << 14
     enumerated: int = 1 << 21
-    work: int = 1 << 28
+    work: int = 1 << 26
     maps: int = 24
     interpreted: int = 1 << 22
 
@@ -71,6 +72,7 @@ def check(
     degree = max((len(t.elements) for t in problem.terms), default=0)
     if Counter(problem.reference) == Counter(problem.candidate):
         return Segment(name, 0, 0, terms, 1, degree, IDENTICAL)
+    _check_constants(problem)
     plan = _plan(problem, budget)
     lookup = random_elements(randoms)
     axes = [a.name for a in problem.axes]
@@ -87,6 +89,13 @@ def check(
     values = (int(left[round_, row]), int(right[round_, row]))
     boxes = _boxes(problem, plan, failing)
     return Mismatch(_original(problem, rows[row : row + 1])[0], values, *boxes)
+
+
+def _check_constants(problem: Problem) -> None:
+    """Different constants of the terms must stay different, and not 0, in the field."""
+    constants = {Fraction(0)} | {t.coefficient for t in problem.terms}
+    if len({constant(c) for c in constants}) < len(constants):
+        raise UndecidedError(f"two constants are equal modulo {PRIME}")
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,18 +14,28 @@ from einnet.codegen.cpu.lower import lower
 from einnet.passes.pipeline import parse_pipeline
 from einnet.toolchain.mlir import make_context, parse_module
 
+Array = NDArray[np.float64]
+
 TEST_ROOT = Path(__file__).resolve().parents[2]
 
 SPLIT = "einnet-split-summation{label=conv iterators=d3,d4}"
 SUBSTITUTE = "einnet-substitute{label=conv.inner with=t1=d0+d3,t2=d1+d4}"
 
 
-def convolution(x: NDArray[np.float64], k: NDArray[np.float64]) -> NDArray[np.float64]:
+def convolution(x: Array, k: Array) -> Array:
     windows = np.lib.stride_tricks.sliding_window_view(x, k.shape[:2], (0, 1))
     return np.einsum("hwcrs,rscf->hwf", windows, k)
 
 
-def product(*operands: NDArray[np.float64]) -> NDArray[np.float64]:
+def transposed(a: Array, b: Array, initial: Array) -> Array:
+    return np.einsum("mkl,kln->nm", a, b) + initial
+
+
+def row_scaled_product(a: Array, v: Array, b: Array) -> Array:
+    return (a * v[:, None]) @ b
+
+
+def product(*operands: Array) -> Array:
     return np.linalg.multi_dot(operands)
 
 
@@ -47,7 +58,7 @@ def product(*operands: NDArray[np.float64]) -> NDArray[np.float64]:
             "transposed",
             "einnet-split-summation{label=q iterators=d2,d3}",
             [(18, 20, 22), (20, 22, 26), (26, 18)],
-            lambda a, b, c: np.einsum("mkl,kln->nm", a, b) + c,
+            transposed,
             id="initial-value",
         ),
         pytest.param(
@@ -55,17 +66,21 @@ def product(*operands: NDArray[np.float64]) -> NDArray[np.float64]:
             "row_scaled_product",
             "einnet-merge-traversals{label=product}",
             [(24, 20), (24,), (20, 32)],
-            lambda a, v, b: (a * v[:, None]) @ b,
+            row_scaled_product,
             id="row-scaled-product",
         ),
+    ]
+    + [
+        # A sum backwards; negative positions; equations that have to be solved together.
         pytest.param(
             "substitute.mlir",
             "reflected",
-            "einnet-substitute{label=sum with=u=19-d2}",
+            f"einnet-substitute{{label=sum with={new}}}",
             [(24, 20), (20, 28)],
             product,
-            id="reflected-sum",
-        ),
+            id=new,
+        )
+        for new in ("u=19-d2", "u=d0-d1+3", "u=d1,v=d0", "u=d0+d1,v=d1-2", "u=d0+d1,v=d0")
     ]
     + [
         pytest.param(
@@ -83,7 +98,13 @@ def product(*operands: NDArray[np.float64]) -> NDArray[np.float64]:
         )
     ],
 )
-def test_passes_keep_the_meaning(file, function, passes, shapes, expected) -> None:
+def test_passes_keep_the_meaning(
+    file: str,
+    function: str,
+    passes: str,
+    shapes: list[tuple[int, ...]],
+    expected: Callable[..., Array],
+) -> None:
     path = TEST_ROOT / "passes" / file
     context = make_context()
     module = parse_module(path.read_text(encoding="utf-8"), context, str(path))

@@ -180,8 +180,8 @@ CASES: dict[str, Case] = {
     "dilated": _case(
         {"X": (2, 8, 5), "K": (3, 2, 3)},
         "L<f:3,h:8,w:5> S<c:2,r:3> X[c,h+2*r-2,w]*K[f,c,r]",
-        "L<f:3,h:8,w:5> {L<f:3,p:2,y:4,w:5> S<c:2,r:3> {L<c:2,p:2,y:4,w:5> X[c,2*y+p,w]}[c,p,y+r-1,w]"
-        "*K[f,c,r]}[f,h mod 2,h div 2,w]",
+        "L<f:3,h:8,w:5> {L<f:3,p:2,y:4,w:5> S<c:2,r:3> "
+        "{L<c:2,p:2,y:4,w:5> X[c,2*y+p,w]}[c,p,y+r-1,w]*K[f,c,r]}[f,h mod 2,h div 2,w]",
         {
             "phases swapped": ("[f,h mod 2,h div 2,w]", "[f,(h+1) mod 2,h div 2,w]"),
             "dilation lost": ("X[c,2*y+p,w]", "X[c,y+4*p,w]"),
@@ -216,8 +216,10 @@ CASES: dict[str, Case] = {
         "[n div 2,f,h,7*(n mod 2)+w]",
         {
             "no zeros between": (
-                "X[2*b+v div 7,c,h,v mod 7]}[b,c,h+r-1,v+s-1]*K[f,c,r,s]}[n div 2,f,h,7*(n mod 2)+w]",
-                "X[2*b+v div 6,c,h,v mod 6]}[b,c,h+r-1,v+s-1]*K[f,c,r,s]}[n div 2,f,h,6*(n mod 2)+w]",
+                "X[2*b+v div 7,c,h,v mod 7]}[b,c,h+r-1,v+s-1]*K[f,c,r,s]}"
+                "[n div 2,f,h,7*(n mod 2)+w]",
+                "X[2*b+v div 6,c,h,v mod 6]}[b,c,h+r-1,v+s-1]*K[f,c,r,s]}"
+                "[n div 2,f,h,6*(n mod 2)+w]",
             ),
             "images swapped": ("7*(n mod 2)+w", "7-7*(n mod 2)+w"),
         },

@@ -1,0 +1,70 @@
+"""What each kind of failure does to a command."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from einnet.cli.guard import run_guarded
+from einnet.errors import InputError, Location
+
+
+def raising(error: BaseException) -> int:
+    raise error
+
+
+def test_a_status_is_passed_on() -> None:
+    assert run_guarded("einnet", lambda: 3) == 3
+
+
+def test_the_users_error_is_printed_as_it_stands(capsys: pytest.CaptureFixture[str]) -> None:
+    error = InputError("wrong", location=Location("a.mlir", 3, 7), hint="do this")
+    assert run_guarded("einnet", lambda: raising(error)) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == "a.mlir:3:7: error: wrong\n  hint: do this\n"
+
+
+def test_an_interrupt_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_guarded("einnet", lambda: raising(KeyboardInterrupt())) == 130
+    assert capsys.readouterr().err == ""
+
+
+def test_a_bug_of_ours_leaves_a_report(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    error = ZeroDivisionError("by nothing")
+    assert run_guarded("einnet-opt", lambda: raising(error), ["a b.mlir", "--cse"]) == 70
+    (report,) = tmp_path.iterdir()
+    line = f"einnet-opt: internal error; the report is in {report}\n"
+    assert capsys.readouterr().err == line
+    text = report.read_text(encoding="utf-8")
+    assert "command: einnet-opt 'a b.mlir' --cse\n" in text
+    assert "ZeroDivisionError: by nothing" in text
+    assert "xtc-mlir-python-bindings: 22." in text
+
+
+@pytest.mark.parametrize("size", [1, 1_000_000])
+def test_a_reader_that_goes_away_is_no_error(size: int) -> None:
+    # What fits into the buffer fails only when it is flushed.
+    script = (
+        "from einnet.cli.guard import run_guarded; import sys; input();"
+        f"sys.exit(run_guarded('einnet', lambda: print('x' * {size}) or 0))"
+    )
+    buffered = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        env=buffered,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    _, errors = process.communicate(b"\n", timeout=20)
+    assert (process.returncode, errors) == (141, b"")
