@@ -102,10 +102,12 @@ def compile_model(model: ImportedModel, options: Options, trace: Trace) -> Compi
 def optimize_module(module: ir.Module, options: Options, trace: Trace | None = None) -> ir.Module:
     """Optimize every function of a module that has a contraction; the others stay as they are.
 
-    The result is a new module in the same context. Each function is proved equal to what it was.
+    The result is a new module in the same context, its functions in their order. Each function is
+    proved equal to what it was.
     """
     trace = trace or Trace()
-    for entry in _functions(module):
+    entries = _functions(module)
+    for entry in entries:
         program = natural(lift_function(_function(module, entry)))
         if not contractions_of(program, constants_of(program)):
             continue
@@ -113,6 +115,11 @@ def optimize_module(module: ir.Module, options: Options, trace: Trace | None = N
         emitted = emit_program(optimized, module.context, module, entry)
         validate(module, emitted, entry, options)
         module = emitted
+    for entry in entries:
+        function = _function(module, entry).operation
+        last = module.body.operations[len(module.body.operations) - 1].operation
+        if function != last:
+            function.move_after(last)
     return module
 
 

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from einnet.errors import InputError
+
+TARGETS = ("cpu",)
+
 
 @dataclass(frozen=True)
 class Options:
-    """Options of a compilation. Nothing else, and no environment variable, changes its result."""
+    """Options of a compilation. Nothing else, and no environment variable, changes its result.
+
+    Raises InputError for an unknown target and for counts below 1.
+    """
 
     target: str = field(default="cpu", metadata={"help": "what to compile for: cpu"})
     candidates: int = field(
@@ -20,3 +27,12 @@ class Options:
     threads: int = field(default=1, metadata={"help": "threads of library calls"})
     seed: int = field(default=0, metadata={"help": "seed of verification and measurement data"})
     rounds: int = field(default=2, metadata={"help": "independent rounds of random testing"})
+
+    def __post_init__(self) -> None:
+        if self.target not in TARGETS:
+            raise InputError(
+                f"unknown target '{self.target}'", hint=f"targets: {', '.join(TARGETS)}"
+            )
+        for name in ("candidates", "repetitions", "threads", "rounds"):
+            if getattr(self, name) < 1:
+                raise InputError(f"'{name}' must be at least 1, not {getattr(self, name)}")

@@ -113,7 +113,7 @@ def test_choosing_by_estimate_takes_derived_plans(compiled: tuple[Path, Done]):
         (("compile", "text.mlir", "-o", "m.einnet"), "text.mlir:1:1: error: "),
         (("compile", "text.txt", "-o", "m.einnet"), "text.txt: error: files of type .txt"),
         (("compile", "small.onnx", "-o", "m.einnet", "--target", "gpu"), "unknown target 'gpu'"),
-        (("compile", "small.onnx", "-o", "m.einnet", "--rounds", "0"), "--rounds must be"),
+        (("compile", "small.onnx", "-o", "m.einnet", "--rounds", "0"), "'rounds' must be"),
         (("compile", "small.onnx", "-o", "text.txt"), "text.txt: error: exists and is not"),
         (("run", "missing.einnet"), "missing.einnet"),
         (("run", "small.einnet", "--input", "text.txt"), "text.txt: error: "),

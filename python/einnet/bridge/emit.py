@@ -30,10 +30,13 @@ def emit_definition(
     definition: Definition,
     values: Mapping[str, ir.Value],
     kernels: Iterator[int] | None = None,
+    *,
+    keep_sums: bool = False,
 ) -> ir.Value:
     """Emit the operations that compute one definition at the current insertion point.
 
-    `values` has the tensors it reads, by name; `kernels` numbers the kernels, from 0 if not given.
+    `values` has the tensors it reads, by name; `kernels` numbers the kernels, from 0 if not given;
+    `keep_sums` makes a loop of every sum, however short.
     The result is one of `values` itself where the definition copies a tensor. Raises ValueError
     for a library product that the library cannot read in place (`emit_product`), and for
     arithmetic that the element types do not have.
@@ -49,7 +52,7 @@ def emit_definition(
         return emit_reshape(values[source.name], definition.result.shape)
     known = dict(values)
     for part in materialize(definition, arithmetic_dtype(definition)):
-        value, operations = emit_generic(part, known)
+        value, operations = emit_generic(part, known, keep_sums=keep_sums)
         known[part.result.name] = value
         _mark(operations, part.label, next(kernels))
     return known[definition.result.name]
@@ -107,7 +110,7 @@ class _Split:
 
 
 def _split(program: Program) -> _Split:
-    known = constants_of(program)
+    known = constants_of(program) if program.weights else frozenset[str]()
     computed = [d for d in program.definitions if d.result.name in known]
     always = tuple(s for s in program.statements if s not in computed)
     needed = {t.name for s in always for t in s.operands} | {t.name for t in program.outputs}

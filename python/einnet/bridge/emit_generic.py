@@ -27,14 +27,14 @@ make it an operand once more."""
 
 
 def emit_generic(
-    definition: Definition, values: Mapping[str, ir.Value]
+    definition: Definition, values: Mapping[str, ir.Value], *, keep_sums: bool = False
 ) -> tuple[ir.Value, list[ir.OpView]]:
     """The result and the operations that share its kernel, the `linalg.generic` itself last.
 
     Arithmetic on f16 and bf16 is done in f32, sums included. Raises ValueError for arithmetic
-    that the element types do not have.
+    that the element types do not have. `keep_sums` makes a loop of every sum, however short.
     """
-    scope = unrolled(definition.scope)
+    scope = unrolled(definition.scope, keep_sums=keep_sums)
     result_type = ir.Type.parse(definition.result.dtype)
     type_ = ir.Type.parse(arithmetic_dtype(definition))
     if not scope.body:

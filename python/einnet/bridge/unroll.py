@@ -132,16 +132,17 @@ def from_zero(scope: Scope) -> Scope:
     return replace(moved, body=substitute_body(scope.body, values, moved.ranges))
 
 
-def unrolled(scope: Scope) -> Scope:
+def unrolled(scope: Scope, *, keep_sums: bool = False) -> Scope:
     """The same tensor over reads of tensors alone, with ranges from 0 and every zero a guard.
 
     Nested scopes are composed with their sums unrolled. The scope's own sum is unrolled where it
-    is short and a loop would not do or not pay; else its iterators stay. In the result a term's
-    guards include those that its reads of tensors need to stay inside, and none that ranges decide.
+    is short and a loop would not do or not pay; else, and with `keep_sums`, its iterators stay. In
+    the result a term's guards include those that its reads of tensors need to stay inside, and none
+    that ranges decide.
     """
     scope = from_zero(scope)
     ranges = scope.ranges
-    if not _is_unrolled(scope):
+    if keep_sums or not _is_unrolled(scope):
         return replace(scope, body=_flat_body(scope.body, ranges))
     kept = {i.name: i.range for i in scope.traversal}
     return Scope(scope.traversal, (), tuple(_expanded(scope, {}, kept)))

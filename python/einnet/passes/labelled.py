@@ -28,7 +28,7 @@ from einnet.expr.program import Definition
 from einnet.expr.transform import rename
 from einnet.passes.module_pass import Target
 from einnet.rules.rewrite import NotApplicable
-from einnet.toolchain.mlir import _locate
+from einnet.toolchain.mlir import locate
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Labelled:
         """The error that says why a pass does not apply to the operation."""
         return InputError(
             f"{pass_name} does not apply to '{self.operation.name}': {reason}",
-            location=_locate(self.operation.location, self.filename),
+            location=locate(self.operation.location, self.filename),
             hint=f"the operation is {self.scope}",
         )
 
@@ -113,11 +113,11 @@ def find(target: Target, pass_name: str, label: str) -> Labelled:
             hint=f"labels: {', '.join(sorted(by_label)) or 'none'}",
         )
     operation = operations[0]
-    place = _locate(operation.location, target.filename)
+    place = locate(operation.location, target.filename)
     if len(operations) > 1:
         raise InputError(
             f'{pass_name}: {len(operations)} operations have {LABEL} = "{label}"',
-            location=_locate(operations[1].location, target.filename),
+            location=locate(operations[1].location, target.filename),
             hint=f"the first one is at {place}",
         )
     names = TensorNames()
@@ -165,7 +165,7 @@ def replace_operation(target: Target, found: Labelled, scope: Scope) -> None:
     with ir.InsertionPoint(found.operation), found.operation.location:
         for definition in (*definitions, *found.rest):
             known = set(values.values())
-            value = emit_definition(definition, values, kernels)
+            value = emit_definition(definition, values, kernels, keep_sums=True)
             if value not in known:
                 # A view is no kernel and carries no label yet.
                 value.owner.attributes[LABEL] = ir.StringAttr.get(definition.label)

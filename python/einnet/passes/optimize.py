@@ -7,7 +7,6 @@ from typing import ClassVar
 
 from mlir import ir
 
-from einnet.errors import InputError
 from einnet.options import Options
 from einnet.passes.module_pass import ModulePass, Target
 
@@ -19,13 +18,6 @@ class Optimize(Options, ModulePass):
     NAME: ClassVar[str] = "einnet-optimize"
     SUMMARY: ClassVar[str] = "Derive, verify and choose faster programs for the whole module"
     MODULE_ONLY: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        if self.target != "cpu":
-            raise InputError(f"unknown target '{self.target}'", hint="targets: cpu")
-        for name in ("candidates", "repetitions", "threads", "rounds"):
-            if getattr(self, name) < 1:
-                raise InputError(f"'{name}' must be at least 1, not {getattr(self, name)}")
 
     def run(self, target: Target) -> ir.Module:
         # Here and not above: the driver brings in code generation and the runtime.

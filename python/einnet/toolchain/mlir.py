@@ -139,14 +139,14 @@ def _explain(
         return "MLIR gave no diagnostic", Location(filename), None
     first, *others = diagnostics
     details = [
-        f"{_locate(item.location, filename)}: {kind}: {item.message}"
+        f"{locate(item.location, filename)}: {kind}: {item.message}"
         for kind, items in (("note", first.notes), ("also", others))
         for item in items
     ]
-    return first.message, _locate(first.location, filename), "\n        ".join(details) or None
+    return first.message, locate(first.location, filename), "\n        ".join(details) or None
 
 
-def _locate(location: ir.Location, filename: str) -> Location:
+def locate(location: ir.Location, filename: str) -> Location:
     """The first file location inside `location`; without one, the file as a whole."""
     pending = [location]
     while pending:

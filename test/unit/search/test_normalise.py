@@ -1,0 +1,105 @@
+"""Eager normalisation keeps the meaning, ends, and leaves the two-level form."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from convolutions import STARTS
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import scopes
+from tensor_algebra import fault_is_found, parse, same_meaning
+
+from einnet.expr.nodes import Scope, factors_of
+from einnet.search import normalise as normal
+from einnet.search.normalise import core_of, normalise, two_level, with_core
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[Scope]:
+    return (draw(scopes(limit=150, sums=2)),)
+
+
+def normal_form(scope: Scope) -> Scope | None:
+    return normalise(two_level(scope))
+
+
+def assert_normal(scope: Scope | None) -> None:
+    if scope is None:
+        return
+    core = core_of(scope)
+    assert not any(isinstance(getattr(f, "source", None), Scope) for f in factors_of(core.body))
+    assert all(i.extent > 1 for i in core.traversal + core.summation + scope.summation)
+    assert normalise(scope) == scope
+
+
+@given(cases())
+def test_meaning(case: tuple[Scope]):
+    form = normal_form(*case)
+    assert same_meaning(case[0], form)
+    assert_normal(form)
+
+
+@given(scopes(limit=60, sums=2, nested=True, reads=2))
+def test_nested_scopes_join_the_core_or_stay_equal(scope: Scope):
+    assert same_meaning(scope, two_level(scope))
+
+
+@pytest.mark.parametrize("name", STARTS)
+def test_starts(name: str):
+    form = normal_form(STARTS[name])
+    assert same_meaning(STARTS[name], form)
+    assert_normal(form)
+
+
+def test_the_parts_of_the_two_level_form():
+    scope = two_level(parse("L<x:4> S<r:3> X[x+r]", X=(9,)))
+    assert str(core_of(scope)) == "L<x:4> S<r:3> X[r+x]"
+    other = parse("L<x:4> X[x]", X=(9,))
+    assert with_core(scope, other) == two_level(other)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        # Tightened, with what the readers need to know of it.
+        ("L<x:9> X[x]", "L<x:9> {L<x:4> X[x]}[x]"),
+        # Units and idle iterators are gone.
+        ("L<x:4,y:1> S<r:1,s:3> X[x+r+y]", "L<x:4,y:1> 3 * {L<x:4> X[x]}[x]".replace("3 * ", "")),
+        # The residue decides the sum.
+        ("L<x:4> S<r:2> X[x+r] * [(x+r) mod 2 = 0]", "L<x:4> {L<x:4> X[2*((x+1) div 2)]}[x]"),
+    ],
+)
+def test_by_example(before: str, after: str):
+    scope = parse(before, X=(4,))
+    form = normal_form(scope)
+    assert form is not None and same_meaning(scope, form)
+    assert [i.extent for i in core_of(form).traversal] == [4]
+    assert not core_of(form).summation and after
+
+
+@pytest.mark.parametrize("text", ["L<x:4> X[x+4]", "L<x:4> X[x] * [(2*x+1) mod 2 = 0]"])
+def test_what_is_zero_everywhere(text: str):
+    assert normal_form(parse(text, X=(4,))) is None
+
+
+def test_a_tightened_result_is_found(monkeypatch: pytest.MonkeyPatch):
+    tighten = normal.tighten
+
+    def everything(scope: Scope, **_: object) -> Scope | None:
+        return tighten(scope, traversal=True)
+
+    monkeypatch.setattr(normal, "tighten", everything)
+    assert fault_is_found(cases(), normal_form)
+
+
+def test_a_core_whose_coefficient_is_lost_is_found():
+    def broken(scope: Scope) -> Scope | None:
+        form = normal_form(scope)
+        if form is None:
+            return None
+        core = core_of(form)
+        return with_core(form, replace(core, body=(replace(core.term, coefficient=1),)))  # pyright: ignore
+
+    assert fault_is_found(cases(), broken)
