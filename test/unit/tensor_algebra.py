@@ -32,7 +32,7 @@ def parse(text: str, **shapes: tuple[int, ...]) -> Scope:
     return parse_scope(text, tensors(**shapes))
 
 
-def random_elements(tensor: Tensor, index: tuple[NDArray[np.int64], ...]) -> Array:
+def random_elements(tensor: Tensor, index: tuple[NDArray[np.int64] | slice, ...]) -> Array:
     """A lookup: the same uniform field elements for the same tensor, whoever asks."""
     rng = np.random.default_rng(crc32(f"{tensor.name}{tensor.shape}".encode()))
     array: Array = rng.integers(0, PRIME, tensor.shape, dtype=np.int64)
@@ -51,15 +51,6 @@ def same_meaning(start: Scope, end: Scope | None) -> bool:
         return not expected.any()
     check_scope(end)
     return start.box == end.box and bool((expected == value_of(end)).all())
-
-
-def run_statements(statements: tuple[Statement, ...], inputs: dict[str, Array]) -> dict[str, Array]:
-    """Every tensor that a plan computes, and its inputs."""
-    arrays = dict(inputs)
-    for statement in statements:
-        assert isinstance(statement, Definition)
-        arrays[statement.result.name] = value_of(statement.scope, dense(arrays))
-    return arrays
 
 
 def read_whole(inner: Scope, box: Scope) -> Scope:
@@ -95,3 +86,12 @@ def fault_is_found(cases: st.SearchStrategy[Case], broken: Callable[..., Scope |
     except NoSuchExample:
         return False
     return True
+
+
+def run_plan(statements: tuple[Statement, ...], inputs: tuple[Tensor, ...]) -> dict[str, Array]:
+    """Every tensor that a plan computes, for the random inputs of `value_of`."""
+    arrays = {t.name: random_elements(t, (slice(None),) * len(t.shape)) for t in inputs}
+    for statement in statements:
+        assert isinstance(statement, Definition)
+        arrays[statement.result.name] = value_of(statement.scope, dense(arrays))
+    return arrays

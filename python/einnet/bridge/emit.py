@@ -23,7 +23,7 @@ from einnet.bridge.reshape import emit_reshape, reshaped_tensor
 from einnet.bridge.unroll import materialize
 from einnet.errors import InputError, Location
 from einnet.expr.nodes import Tensor
-from einnet.expr.program import Definition, Opaque, Program, Statement, constants_of
+from einnet.expr.program import Definition, Product, Opaque, Program, Statement, constants_of
 
 
 def emit_definition(
@@ -43,7 +43,7 @@ def emit_definition(
     """
     if kernels is None:
         kernels = count()
-    if definition.library is not None:
+    if isinstance(definition.library, Product):
         value, operations = emit_product(definition, definition.library, values)
         _mark(operations, definition.label, next(kernels))
         return value

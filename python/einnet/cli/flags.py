@@ -1,4 +1,4 @@
-"""Command-line flags that derive from the fields of `Options`."""
+"""Command-line flags that several verbs share; those of `Options` derive from its fields."""
 
 from __future__ import annotations
 
@@ -9,22 +9,57 @@ from typing import Any
 from einnet.options import Options
 
 
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """The model that a verb reads, and what it takes to read it."""
+    parser.add_argument(
+        "model", help=".onnx file, .mlir file (linalg on tensors), or - for .mlir on standard input"
+    )
+    parser.add_argument(
+        "--batch",
+        type=positive,
+        metavar="N",
+        help="value of an ONNX model's symbolic batch",
+    )
+    parser.add_argument(
+        "--entry",
+        metavar="NAME",
+        help="function of an .mlir file to read (default: main, or the only public one)",
+    )
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     """One flag for each option: `--name value`, or `--no-name` for what is on by default."""
-    group = parser.add_argument_group("options")
+    group = parser.add_argument_group("optimization")
     for field in fields(Options):
         assert field.default is not MISSING
         flag = f"--{field.name.replace('_', '-')}"
-        text = f"{field.metadata['help']} (default: {field.default})"
+        text = field.metadata["help"]
         if isinstance(field.default, bool):
             group.add_argument(
-                flag, action=argparse.BooleanOptionalAction, default=field.default, help=text
+                flag,
+                action=argparse.BooleanOptionalAction,
+                default=field.default,
+                help=f"{text} (default: {'on' if field.default else 'off'})",
             )
         else:
-            group.add_argument(flag, type=type(field.default), default=field.default, help=text)
+            group.add_argument(
+                flag,
+                type=type(field.default),
+                default=field.default,
+                metavar="N" if isinstance(field.default, int) else "NAME",
+                help=f"{text} (default: {field.default})",
+            )
 
 
 def options_of(arguments: argparse.Namespace) -> Options:
     """The options that the flags say. Raises InputError for a value out of range."""
     values: dict[str, Any] = {f.name: getattr(arguments, f.name) for f in fields(Options)}
     return Options(**values)
+
+
+def positive(text: str) -> int:
+    """The type of a flag that counts something."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
+    return number

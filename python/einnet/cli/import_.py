@@ -3,29 +3,59 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from einnet.cli.flags import add_model
+from einnet.errors import InputError, Location
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
+DESCRIPTION = """\
+Prints the model as MLIR: linalg on tensors, its weights as arguments with the attribute
+`einnet.weight`. With -o model.mlir the weights go to model.safetensors, where the other verbs find
+them again."""
+
 
 def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = verbs.add_parser("import", help="turn a model into linalg text and weights")
-    parser.add_argument("model", help=".onnx or .mlir file")
-    parser.add_argument("-o", "--output", type=Path, help=".mlir file (default: standard output)")
-    parser.add_argument("--batch", type=int, help="value of an ONNX model's symbolic batch")
+    parser = verbs.add_parser(
+        "import", help="turn a model into linalg text and weights", description=DESCRIPTION
+    )
+    add_model(parser)
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help=".mlir file to write, the weights beside it (default: standard output, no weights)",
+    )
     parser.set_defaults(verb=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     from einnet.frontend.load import load_model
+    from einnet.output import write_file
 
-    model = load_model(arguments.model, batch=arguments.batch)
-    if arguments.output is None:
+    output: Path | None = arguments.output
+    if output is not None and output.suffix != ".mlir":
+        raise InputError(
+            "the output is an .mlir file, with its weights in a .safetensors file beside it",
+            location=Location(str(output)),
+            hint=f"write -o {output}.mlir, or leave -o out for standard output",
+        )
+    model = load_model(arguments.model, batch=arguments.batch, entry=arguments.entry)
+    if output is None:
         print(model.mlir)
+        if model.weights:
+            print(
+                f"einnet: note: {len(model.weights)} weights are not part of the text; "
+                "-o FILE.mlir writes them too",
+                file=sys.stderr,
+            )
         return 0
-    arguments.output.write_text(model.mlir, encoding="utf-8")
     if model.weights:
-        model.weights.save(arguments.output.with_suffix(".safetensors"))
+        model.weights.save(output.with_suffix(".safetensors"))
+    write_file(output, [model.mlir.encode()])
     return 0

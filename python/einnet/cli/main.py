@@ -5,9 +5,36 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from einnet import __version__
 from einnet.cli.guard import run_guarded
+from einnet.errors import InputError, Location
+
+EPILOG = """\
+examples:
+  einnet compile model.onnx --batch 16 -o model.einnet
+  einnet run model.einnet --input x.npy --output y.npy
+  einnet bench model.onnx --batch 16
+  einnet import model.onnx -o model.mlir       then: einnet-opt model.mlir --einnet-optimize
+
+exit codes:
+  0   done
+  1   the input, the options or the environment is at fault: one line says where, a hint what to do
+  70  a bug in einnet: a report is saved, one line says where
+
+`einnet VERB --help` prints a verb's options. Results change with no environment variable.
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose refusals are the user's errors, as any other wrong input is."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise `InputError` with argparse's message."""
+        raise InputError(
+            message, location=Location(self.prog), hint=f"{self.prog} --help prints what it takes"
+        )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -16,17 +43,25 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str] | None) -> int:
-    arguments = _parser().parse_args(argv)
+    try:
+        arguments = _parser().parse_args(argv)
+    except SystemExit as done:
+        # Only after --help and --version.
+        return int(done.code or 0)
     return arguments.verb(arguments)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> Parser:
     # Each verb imports what it needs when it runs, so that `einnet --help` is quick and a host
     # without MLIR can run artifacts.
     from einnet.cli import bench, compile_, doctor, import_, run
 
-    parser = argparse.ArgumentParser(
-        prog="einnet", description="A tensor-program superoptimizer: derive, verify, compile, run."
+    parser = Parser(
+        prog="einnet",
+        description="A tensor-program superoptimizer: derives equivalent programs from a model's "
+        "algebra, proves them, times them, and compiles the fastest.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"einnet {__version__}")
     verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from einnet.expr.functions import FUNCTIONS
-from einnet.expr.index import Index, Var
+from einnet.expr.index import Index, Var, iterators_of, linear
 from einnet.expr.nodes import Body, Call, Read, Residue, Scope, Tensor, box_of, tensors_of
-from einnet.expr.program import Definition, Product, Program, results_of
+from einnet.expr.program import Definition, Product, Program, Windowed, results_of
 
 
 class MalformedError(Exception):
@@ -89,8 +89,10 @@ def check_program(program: Program) -> None:
                 raise MalformedError(
                     f"{statement.result} is defined over another box: {statement.scope}"
                 )
-            if statement.library is not None:
+            if isinstance(statement.library, Product):
                 _check_product(statement, statement.library)
+            elif statement.library is not None:
+                _check_windowed(statement, statement.library)
         else:
             for tensor in statement.operands:
                 _use(tensor, known, program)
@@ -128,3 +130,24 @@ def _check_product(definition: Definition, product: Product) -> None:
         raise MalformedError(f"the result is not that of {product}: {scope}")
     if {i.name for i in scope.summation} != set(k):
         raise MalformedError(f"the sum is not that of {product}: {scope}")
+
+
+def _check_windowed(definition: Definition, library: Windowed) -> None:
+    scope = definition.scope
+    if len(scope.body) != 1 or len(scope.term.reads) != 2 or scope.term.guards:
+        raise MalformedError(f"no operator of two reads: {scope}")
+    shared = {(w.operand, frozenset((w.x, w.y))) for w in library.windows}
+    found: set[tuple[int, frozenset[str]]] = set()
+    for operand, read in enumerate(scope.term.reads):
+        for index in read.index:
+            names = iterators_of(index)
+            if len(names) == 2 and index == linear(0, ((Var(0, n), 1) for n in names)):
+                found.add((operand, names))
+            elif index.name is None:
+                raise MalformedError(f"{index} is neither an iterator nor a window: {scope}")
+    if found != shared:
+        raise MalformedError(f"the windows are not those of {library}: {scope}")
+    groups = {*library.batch, *library.m, *library.n, *library.k}
+    windowed = {name for w in library.windows for name in (w.x, w.y)}
+    if groups & windowed or frozenset(groups | windowed) != scope.names:
+        raise MalformedError(f"the iterators are not those of {library}: {scope}")

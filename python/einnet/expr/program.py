@@ -28,6 +28,34 @@ class Product:
 
 
 @dataclass(frozen=True)
+class Window:
+    """A dimension that two iterators share: operand `operand` (0 or 1) is read there at x + y."""
+
+    operand: int
+    x: str
+    y: str
+
+
+@dataclass(frozen=True)
+class Windowed:
+    """A definition that is one library operator with windows: a convolution, a banded product.
+
+    As `Product`, but one or more dimensions of the operands are windows, whose iterators are in
+    none of the groups; those of the result stand between m and n.
+    """
+
+    operator: str
+    batch: tuple[str, ...]
+    m: tuple[str, ...]
+    n: tuple[str, ...]
+    k: tuple[str, ...]
+    windows: tuple[Window, ...]
+
+
+Library = Product | Windowed
+
+
+@dataclass(frozen=True)
 class Definition:
     """`result = scope`. The scope's traversal box starts at 0 and has the result's shape.
 
@@ -38,7 +66,7 @@ class Definition:
     result: Tensor
     scope: Scope
     label: str = ""
-    library: Product | None = None
+    library: Library | None = None
 
     @property
     def operands(self) -> tuple[Tensor, ...]:

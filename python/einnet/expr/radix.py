@@ -29,7 +29,7 @@ def parts_of(index: Index, ranges: Ranges) -> tuple[Part, ...]:
     current: list[tuple[Atom, int]] = []
     step = 0
     for position, (atom, coefficient) in enumerate(terms):
-        if position:
+        if position and not _of_one_iterator(terms[position - 1][0], atom):
             low = linear(0, terms[position:])
             lo, hi = bounds(low, ranges)
             if hi - lo < step or (step > 1 and is_injective(low, ranges, step)):
@@ -40,6 +40,13 @@ def parts_of(index: Index, ranges: Ranges) -> tuple[Part, ...]:
     if current:
         groups.append(current)
     return tuple(_reduced(group) for group in groups)
+
+
+def _of_one_iterator(a: Atom, b: Atom) -> bool:
+    """Whether two terms depend on the same single iterator, as those of `x mod k` do: together
+    they may be a digit, apart hardly."""
+    names = iterators_of(linear(0, [(a, 1)]))
+    return len(names) == 1 and names == iterators_of(linear(0, [(b, 1)]))
 
 
 def _reduced(terms: list[tuple[Atom, int]]) -> Part:

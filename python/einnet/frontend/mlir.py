@@ -9,7 +9,7 @@ from mlir.dialects import func
 
 from einnet.errors import InputError, Location
 from einnet.frontend.model import ImportedModel, Port, ports
-from einnet.frontend.weights import Weights
+from einnet.weights import Weights
 from einnet.toolchain.mlir import make_context, parse_module
 
 STDIN = "-"

@@ -9,7 +9,7 @@ from mlir import ir
 from mlir.dialects import func
 
 from einnet.errors import InputError, Location
-from einnet.frontend.weights import Weights
+from einnet.weights import Weights
 
 NAME = "einnet.name"
 """Attribute of a function's argument or result: what the model calls this input or output."""

@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, inliner, numpy_helper, shape_inference, ve
 
 from einnet.errors import InputError, Location
 from einnet.frontend.onnx_limits import NodeFacts, refusal
-from einnet.frontend.weights import Weights
+from einnet.weights import Weights
 
 OPSET = 17
 """Older models are converted to this operator set: torch-mlir lacks many operators of the older

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from einnet.expr.nodes import Read, Scope, Tensor
 from einnet.expr.program import Definition, Program, Statement, names_of
-from einnet.operators import product
+from einnet.operators import contraction
 from einnet.operators.cost import Machine, definition_seconds
 from einnet.rules.rewrite import Step
 from einnet.search.converge import Limits, search
@@ -77,20 +77,20 @@ def derive(
     """Search one contraction; keep the `keep` cheapest plans that differ, and the original."""
     begin = time.process_time()
     result = search(
-        definition.scope, lambda match: product.estimate(match, machine, constants), limits
+        definition.scope, lambda match: contraction.estimate(match, machine, constants), limits
     )
     seconds = time.process_time() - begin
     candidates: list[Candidate] = []
     kinds: set[tuple[object, ...]] = set()
     for found in result.found:
         outer: Scope = found.state.scope
-        kind = (product.shape(found.match), tuple(i.extent for i in outer.summation))
+        kind = (contraction.shape(found.match), tuple(i.extent for i in outer.summation))
         if kind in kinds or len(candidates) == keep:
             continue
         kinds.add(kind)
         taken = names_of(program)
-        statements = product.plan(found.match, definition.result, taken, definition.label)
-        operator = product.describe(found.match)
+        statements = contraction.plan(found.match, definition.result, taken, definition.label)
+        operator = contraction.describe(found.match)
         candidates.append(Candidate(statements, found.state.steps, operator, found.cost))
     original = Candidate((definition,), (), "", definition_seconds(definition, machine))
     return Subprogram(definition, (*candidates, original), result.visited, seconds)

@@ -16,7 +16,8 @@ import importlib.util
 import json
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -25,9 +26,10 @@ from einnet.codegen.cpu.call import Array
 from einnet.codegen.cpu.signature import Argument, Signature
 from einnet.codegen.cpu.target import Target
 from einnet.errors import InputError, Location
-from einnet.runtime.constants import map_constants, save_constants
+from einnet.output import cannot_write
 from einnet.runtime.library import load_library
 from einnet.runtime.program import Program
+from einnet.weights import Weights
 
 if TYPE_CHECKING:
     from einnet.codegen.cpu.lower import Lowered
@@ -70,41 +72,79 @@ def write_artifact(
     and `environment` anything JSON can hold. The folder appears complete or not at all.
     `InputError`: `folder` exists and is something else.
     """
+    require_destination(folder)
+    try:
+        with _replacing(folder) as made:
+            _write_files(made, optimized, lowered, stored, library)
+            for name, content in (
+                (CERTIFICATE, certificate),
+                (TRACE, trace),
+                (ENVIRONMENT, environment),
+            ):
+                _write_json(made / name, content)
+            _write_manifest(made, lowered.main, library)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+
+
+def require_destination(folder: Path) -> None:
+    """Raise `InputError` unless `write_artifact` may write `folder`: before the work, not after."""
     if folder.exists() and not is_artifact(folder):
         raise InputError(
             "exists and is not an artifact: it is left as it is",
             location=Location(str(folder)),
             hint="choose another name, or remove it",
         )
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
-        made = work / "new"
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryDirectory(dir=folder.parent).cleanup()
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+
+
+@contextmanager
+def _replacing(folder: Path) -> Generator[Path]:
+    """An empty folder that takes the place of `folder` if the work in it succeeds."""
+    work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    made, old = work / "new", work / "old"
+    try:
         made.mkdir()
-        (made / OPTIMIZED).write_text(optimized, encoding="utf-8")
-        (made / LOWERED).write_text(lowered.text, encoding="utf-8")
-        names = [_key(argument) for argument in lowered.main.stored]
-        save_constants(made / CONSTANTS, dict(zip(names, stored, strict=True)))
-        if library is not None:
-            shutil.copyfile(library.path, made / LIBRARY)
-        for name, content in ((CERTIFICATE, certificate), (TRACE, trace)):
-            _write_json(made / name, content)
-        _write_json(made / ENVIRONMENT, environment)
-        _write_json(
-            made / MANIFEST,
-            {
-                "schema": SCHEMA,
-                "version": VERSION,
-                "main": lowered.main.to_json(),
-                "target": library.target.to_json() if library else None,
-                "files": {file.name: _describe(file) for file in sorted(made.iterdir())},
-            },
-        )
+        yield made
         if folder.exists():
-            folder.rename(work / "old")
+            folder.rename(old)
         made.rename(folder)
     finally:
+        if old.exists() and not folder.exists():
+            old.rename(folder)
         shutil.rmtree(work)
+
+
+def _write_files(
+    made: Path,
+    optimized: str,
+    lowered: Lowered,
+    stored: Sequence[Array],
+    library: Library | None,
+) -> None:
+    """The program, in each of its forms, and its constants."""
+    (made / OPTIMIZED).write_text(optimized, encoding="utf-8")
+    (made / LOWERED).write_text(lowered.text, encoding="utf-8")
+    names = [_key(argument) for argument in lowered.main.stored]
+    Weights(dict(zip(names, stored, strict=True))).save(made / CONSTANTS)
+    if library is not None:
+        shutil.copyfile(library.path, made / LIBRARY)
+
+
+def _write_manifest(made: Path, main: Signature, library: Library | None) -> None:
+    """The manifest of everything that is in the folder; it comes last."""
+    manifest = {
+        "schema": SCHEMA,
+        "version": VERSION,
+        "main": main.to_json(),
+        "target": library.target.to_json() if library else None,
+        "files": {file.name: _describe(file) for file in sorted(made.iterdir())},
+    }
+    _write_json(made / MANIFEST, {**manifest, "digest": _digest(manifest)})
 
 
 def is_artifact(folder: Path) -> bool:
@@ -114,7 +154,7 @@ def is_artifact(folder: Path) -> bool:
         return False
     try:
         manifest = json.loads(path.read_bytes())
-    except ValueError:
+    except (OSError, ValueError):
         return False
     return isinstance(manifest, dict) and cast(dict[str, object], manifest).get("schema") == SCHEMA
 
@@ -127,9 +167,9 @@ def load_artifact(folder: Path, *, check_hashes: bool = True) -> Program:
     unknown version, or a file is missing or is not what the manifest says.
     """
     manifest = _read_manifest(folder)
-    signature = Signature.from_json(manifest.get("main"))
+    signature = Signature.from_json(manifest.get("main"), Location(str(folder / MANIFEST)))
     _check_files(folder, manifest, check_hashes)
-    arrays = map_constants(folder / CONSTANTS)
+    arrays = Weights.load(folder / CONSTANTS)
     missing = [a.name for a in signature.stored if _key(a) not in arrays]
     if missing:
         raise InputError(f"lacks {', '.join(missing)}", location=Location(str(folder / CONSTANTS)))
@@ -161,7 +201,7 @@ def _read_manifest(folder: Path) -> dict[str, object]:
         raise InputError(
             "not an artifact" if folder.exists() else "no such artifact",
             location=Location(str(folder)),
-            hint="an artifact is a folder that `einnet optimize` wrote",
+            hint="an artifact is a folder that `einnet compile` wrote",
         )
     manifest = cast(dict[str, object], json.loads((folder / MANIFEST).read_bytes()))
     if manifest.get("version") != VERSION:
@@ -170,6 +210,8 @@ def _read_manifest(folder: Path) -> dict[str, object]:
             location=where,
             hint="build it again with this einnet",
         )
+    if manifest.get("digest") != _digest({k: v for k, v in manifest.items() if k != "digest"}):
+        raise _altered(where)
     return manifest
 
 
@@ -185,15 +227,13 @@ def _check_files(folder: Path, manifest: dict[str, object], check_hashes: bool) 
         path = folder / name
         where = Location(str(path))
         if not path.is_file():
-            raise InputError("the artifact lacks this file", location=where)
+            raise InputError(
+                "the artifact lacks this file", location=where, hint="build the artifact again"
+            )
         match expected:
             case {"bytes": int(size), "sha256": str(digest)}:
                 if path.stat().st_size != size or (check_hashes and _sha256(path) != digest):
-                    raise InputError(
-                        "the file is not the one that the artifact was written with",
-                        location=where,
-                        hint="build the artifact again",
-                    )
+                    raise _altered(where)
             case _:
                 raise InputError("manifest: the file's entry makes no sense", location=where)
 
@@ -208,6 +248,19 @@ def _target(folder: Path, manifest: dict[str, object]) -> Target | None:
             raise InputError(
                 "manifest: 'target' makes no sense", location=Location(str(folder / MANIFEST))
             )
+
+
+def _altered(where: Location) -> InputError:
+    return InputError(
+        "the file is not the one that the artifact was written with",
+        location=where,
+        hint="build the artifact again",
+    )
+
+
+def _digest(manifest: Mapping[str, object]) -> str:
+    """SHA-256 of the manifest's other entries. Wrong sizes in it would crash the program."""
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
 
 
 def _describe(file: Path) -> dict[str, object]:

@@ -1,39 +1,50 @@
-"""Converging derivation: component-wise beam search towards a product of matrices.
+"""Converging derivation: component-wise beam search towards a target operator.
 
 The dimensions of the two operands that share iterators or guards form a *component*; components
-are independent, so each is repaired by a local best-first search on the distance, and the cheapest
-few repaired states go on to the next one. The number of visited states is deterministic.
+are independent, so each is repaired once, on the start state, by a local best-first search on the
+distance, and the repairs of all components are combined, cheapest first. Components that differ in
+the names of their iterators alone, such as the two axes of a square convolution, share one search.
+The number of visited states is deterministic.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import count
+from math import prod
 
-from einnet.expr.index import iterators_of
-from einnet.expr.nodes import Read, Scope
-from einnet.operators import product
+from einnet.expr.index import iterators_of, substitute, var
+from einnet.expr.nodes import Read, Scope, box_of
+from einnet.operators.contraction import Match, match
 from einnet.operators.cost import points
-from einnet.operators.product import Match
-from einnet.search.distance import Distance, Obstacle, distance
+from einnet.operators.product import PRODUCT
+from einnet.operators.target import Target
+from einnet.search.distance import BadPart, Distance, Obstacle, distance
 from einnet.search.moves import Move, repairs
-from einnet.search.state import State, apply, start
+from einnet.search.state import State, apply, rename_step, start
 
 _LOOP_WEIGHT = 16
-"""How many points of a library product cost as much as one of a generated loop."""
+"""How many points of a library operator cost as much as one of a generated loop."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of the search: states visited for each component, repaired states
-    kept for each component, steps for each component, states kept between components."""
+    """Bounds of the search: states visited for each component, repairs kept for each component,
+    steps for each component, states kept between components, how many times its size an operand
+    may be materialised (1 for not at all), and whether the first match is enough."""
 
     visits: int = 60
     repaired: int = 8
     steps: int = 7
     beam: int = 4
+    blow_up: int = 1
+    first: bool = False
+
+
+FIRST = Limits(repaired=1, beam=1, first=True)
+"""Stop at the first repair of each component, and at the first order of operands that matches."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +76,10 @@ class _Counters:
     duplicates: int = 0
 
 
-def search(scope: Scope, cost: Cost, limits: Limits | None = None) -> Result:
-    """Derive matrix products from the expression of a product of two reads.
+def search(
+    scope: Scope, cost: Cost, limits: Limits | None = None, target: Target = PRODUCT
+) -> Result:
+    """Derive a target operator from the expression of a product of two reads.
 
     Returns an empty result if the expression is of another form.
     """
@@ -75,11 +88,14 @@ def search(scope: Scope, cost: Cost, limits: Limits | None = None) -> Result:
     first = start(scope)
     found: list[Found] = []
     if first is not None and is_product_of_two(first.core):
-        for state in _repaired_states(first, limits, counters):
-            for operands in _orders(state.core):
-                match = product.match(state.scope, operands)
-                if match is not None:
-                    found.append(Found(state, match, cost(match)))
+        for swapped in (False, True) if not target.symmetric else (False,):
+            search_order = _Search(target, swapped, limits, counters)
+            if not search_order.may_have_windows(first.core):
+                continue
+            for state in search_order.run(first):
+                found += search_order.matches(state, cost)
+            if found and limits.first:
+                break
     found.sort(key=lambda f: (f.cost, len(f.state.steps)))
     return Result(tuple(found), counters.visited, counters.generated, counters.duplicates)
 
@@ -94,33 +110,199 @@ def is_product_of_two(core: Scope) -> bool:
     )
 
 
-def _orders(core: Scope) -> tuple[tuple[Read, Read], tuple[Read, Read]]:
-    first, second = core.term.reads
-    return (first, second), (second, first)
+@dataclass(frozen=True)
+class _Repair:
+    """Steps after which a component has no obstacle, or only parts to be materialised."""
+
+    steps: Move
+    windows: int
+    materialised: bool
+    growth: Growth
+
+    def then(self, other: _Repair) -> _Repair:
+        """Both repairs, of different components."""
+        return _Repair(
+            self.steps + other.steps,
+            self.windows + other.windows,
+            self.materialised or other.materialised,
+            tuple(a * b for a, b in zip(self.growth, other.growth, strict=True)),
+        )
+
+    def renamed(self, names: Mapping[str, str]) -> _Repair:
+        """The same repair of a component that differs in its iterators' names alone."""
+        return replace(self, steps=tuple(rename_step(step, names) for step in self.steps))
 
 
-def _repaired_states(first: State, limits: Limits, counters: _Counters) -> list[State]:
-    """The cheapest states in which every component is repaired.
+@dataclass
+class _Search:
+    """The search for one target with the operands in one order."""
 
-    A component's repairs are found once, on the start state, and replayed on the states that the
-    other components' repairs lead to: their steps name iterators of the component only.
-    """
-    level = [first]
-    for names in _components(first.core):
-        repaired = _repair(first, names, limits, counters)
-        candidates: dict[Extents, State] = {}
-        for state in level:
-            for steps in repaired:
-                combined = _apply_all(state, steps)
-                if combined is not None:
-                    candidates.setdefault(_extents(combined), combined)
-        ranked = sorted(candidates.values(), key=lambda s: (_rough_cost(s), len(s.steps)))
-        level = ranked[: limits.beam]
-    return [s for s in level if _measure(s).value == 0]
+    target: Target
+    swapped: bool
+    limits: Limits
+    counters: _Counters
+
+    def run(self, first: State) -> list[State]:
+        """The cheapest states in which every component is repaired."""
+        size = _sizes(first)
+        level = [_Repair((), 0, False, (1.0,) * len(size))]
+        solved: dict[object, tuple[tuple[str, ...], list[_Repair]]] = {}
+        for names in _components(first.core):
+            ordered, problem = _problem(first.core, names)
+            if problem not in solved:
+                solved[problem] = ordered, self.repair(first, names)
+            like, repaired = solved[problem]
+            renaming = dict(zip(like, ordered, strict=True))
+            level = self.cheapest(
+                [a.then(r.renamed(renaming)) for a in level for r in repaired], size
+            )
+        states: list[State] = []
+        for combination in level:
+            state = _apply_all(first, combination.steps)
+            if state is None:
+                continue
+            if combination.materialised or self.measure(state).value == 0:
+                states.append(state)
+        return states
+
+    def cheapest(self, candidates: Sequence[_Repair], size: Growth) -> list[_Repair]:
+        """The beam: the cheapest few for each number of windows, materialised or not."""
+        kept: list[_Repair] = []
+        count_of: dict[tuple[int, bool], int] = {}
+        seen: set[tuple[Growth, int, bool]] = set()
+        for repair in sorted(candidates, key=lambda r: (_rough_cost(r.growth, size), len(r.steps))):
+            bucket = repair.windows, repair.materialised
+            same = (tuple(round(g, 9) for g in repair.growth), *bucket)
+            if same not in seen and count_of.get(bucket, 0) < self.limits.beam:
+                seen.add(same)
+                count_of[bucket] = count_of.get(bucket, 0) + 1
+                kept.append(repair)
+        return kept
+
+    def orders(self, core: Scope) -> list[tuple[Read, Read]]:
+        first, second = core.term.reads
+        if self.target.symmetric:
+            return [(first, second), (second, first)]
+        return [(second, first)] if self.swapped else [(first, second)]
+
+    def may_have_windows(self, core: Scope) -> bool:
+        """A static test: windows come from dimensions that iterators share to begin with."""
+        operands = self.orders(core)[0]
+        shared = {
+            which
+            for which, read in enumerate(operands)
+            if any(len(iterators_of(e)) > 1 for e in read.index)
+        }
+        return not self.target.windows or any(p.operand in shared for p in self.target.pairs)
+
+    def measure(self, state: State, within: frozenset[str] | None = None) -> Distance:
+        return distance(state.core, self.orders(state.core)[0], self.target, within)
+
+    def matches(self, state: State, cost: Cost) -> list[Found]:
+        found: list[Found] = []
+        for operands in self.orders(state.core):
+            measured = distance(state.core, operands, self.target)
+            matched = match(state.scope, self.target, operands, measured.windows)
+            if matched is not None:
+                found.append(Found(state, matched, cost(matched)))
+        return found
+
+    def repair(self, origin: State, names: frozenset[str]) -> list[_Repair]:
+        """Repairs of one component, nearest first.
+
+        `names` are the component's iterators in the start expression; iterators made from them are
+        recognised by the dimensions that they stand in.
+        """
+        slots = _slots(origin.core, names)
+        seen: set[Scope] = {origin.key}
+        repaired: dict[object, _Repair] = {}
+        order = count()
+        queue: list[tuple[float, int, State, Distance]] = []
+
+        def push(state: State) -> None:
+            local = self.measure(state, _inside(state.core, slots))
+            missing = bool(self.target.pairs) and not local.windows
+            obstacles = len(local.obstacles) + missing
+            rank = 2 * (local.value + missing) + 4 * obstacles + 0.5 * len(state.steps)
+            heapq.heappush(queue, (rank, next(order), state, local))
+
+        push(origin)
+        visits = 0
+        while queue and visits < self.limits.visits and not self.enough(repaired.values()):
+            _, _, state, local = heapq.heappop(queue)
+            visits += 1
+            key = (_extents(state), len(local.windows), bool(local.obstacles))
+            if not local.obstacles:
+                repaired.setdefault(key, _repair_of(origin, state, len(local.windows), False))
+                continue
+            if self.may_materialise(state, local.obstacles):
+                repaired.setdefault(key, _repair_of(origin, state, len(local.windows), True))
+            if len(state.steps) >= self.limits.steps:
+                continue
+            for move in repairs(state.core, local.obstacles[0]):
+                successor = _apply_all(state, move)
+                if successor is None:
+                    continue
+                self.counters.generated += 1
+                if successor.key in seen:
+                    self.counters.duplicates += 1
+                    continue
+                seen.add(successor.key)
+                push(successor)
+        self.counters.visited += visits
+        return list(repaired.values())
+
+    def enough(self, repaired: Iterable[_Repair]) -> bool:
+        """Whether a component needs no more repairs: for a target with windows only those that
+        are windows count, since a component without one leads elsewhere."""
+        counted = [r for r in repaired if r.windows or not self.target.pairs]
+        return len(counted) >= self.limits.repaired
+
+    def may_materialise(self, state: State, obstacles: Sequence[Obstacle]) -> bool:
+        """Whether the parts in the way may be stored as they are, each element several times."""
+        if self.limits.blow_up <= 1 or not all(isinstance(o, BadPart) for o in obstacles):
+            return False
+        return all(
+            _stored(state.core, read) <= self.limits.blow_up * prod(read.source.shape)
+            for read in state.core.term.reads
+            if not isinstance(read.source, Scope)
+        )
 
 
-def _measure(state: State) -> Distance:
-    return distance(state.core, _orders(state.core)[0])
+def _repair_of(origin: State, state: State, windows: int, materialised: bool) -> _Repair:
+    growth = tuple(b / a for a, b in zip(_sizes(origin), _sizes(state), strict=True))
+    return _Repair(state.steps, windows, materialised, growth)
+
+
+Growth = tuple[float, ...]
+"""Sizes as `_sizes` lists them, or factors between those of two states."""
+
+
+def _sizes(state: State) -> Growth:
+    """Points of the core and of the outer scope, elements of each operand as laid out."""
+    core = state.core
+    return (
+        float(points(core)),
+        float(points(state.scope)),
+        *(float(_stored(core, read)) for read in core.term.reads),
+    )
+
+
+def _rough_cost(growth: Growth, size: Growth) -> float:
+    """Points of the core and, since they run in loops and not in a library, more for the outer
+    ones and for stored operands: enough to rank combinations without applying them, for the
+    components multiply."""
+    core, *loops = (g * s for g, s in zip(growth, size, strict=True))
+    return core + _LOOP_WEIGHT * sum(loops)
+
+
+def _apply_all(state: State, move: Move) -> State | None:
+    current: State | None = state
+    for step in move:
+        if current is None:
+            return None
+        current = apply(current, step)
+    return current
 
 
 def _components(core: Scope) -> list[frozenset[str]]:
@@ -138,57 +320,25 @@ def _components(core: Scope) -> list[frozenset[str]]:
     return [frozenset(g) for g in groups]
 
 
-def _repair(
-    origin: State, names: frozenset[str], limits: Limits, counters: _Counters
-) -> list[Move]:
-    """Step sequences after which the component's obstacles are gone, nearest first.
-
-    `names` are the component's iterators in the start expression; iterators made from them are
-    recognised by the dimensions that they stand in.
-    """
-    slots = _slots(origin.core, names)
-    seen: set[Scope] = {origin.key}
-    repaired: dict[Extents, Move] = {}
-    order = count()
-    queue: list[tuple[float, int, State, list[Obstacle]]] = []
-
-    def push(state: State) -> None:
-        measured = _measure(state)
-        local = _local(state.core, measured, slots)
-        rank = 2 * measured.value + 4 * len(local) + 0.5 * len(state.steps)
-        heapq.heappush(queue, (rank, next(order), state, local))
-
-    push(origin)
-    visits = 0
-    while queue and visits < limits.visits and len(repaired) < limits.repaired:
-        _, _, state, obstacles = heapq.heappop(queue)
-        visits += 1
-        if not obstacles:
-            repaired.setdefault(_extents(state), state.steps)
-            continue
-        if len(state.steps) >= limits.steps:
-            continue
-        for move in repairs(state.core, obstacles[0]):
-            successor = _apply_all(state, move)
-            if successor is None:
-                continue
-            counters.generated += 1
-            if successor.key in seen:
-                counters.duplicates += 1
-                continue
-            seen.add(successor.key)
-            push(successor)
-    counters.visited += visits
-    return list(repaired.values())
-
-
-def _apply_all(state: State, move: Move) -> State | None:
-    current: State | None = state
-    for step in move:
-        if current is None:
-            return None
-        current = apply(current, step)
-    return current
+def _problem(core: Scope, names: frozenset[str]) -> tuple[tuple[str, ...], object]:
+    """The component's iterators in order, and what its repairs depend on, without their names."""
+    ordered = tuple(i.name for i in core.traversal + core.summation if i.name in names)
+    placeholders = {name: var(f"i{n}") for n, name in enumerate(ordered)}
+    ranges = {f"i{n}": core.ranges[name] for n, name in enumerate(ordered)}
+    sums = {i.name for i in core.summation}
+    places = [
+        (which, box_of(read.source)[dimension], substitute(index, placeholders, ranges))
+        for which, read in enumerate(core.term.reads)
+        for dimension, index in enumerate(read.index)
+        if iterators_of(index) & names
+    ]
+    guards = [
+        replace(g, index=substitute(g.index, placeholders, ranges))
+        for g in core.term.guards
+        if iterators_of(g.index) & names
+    ]
+    kinds = tuple((core.ranges[name], name in sums) for name in ordered)
+    return ordered, (kinds, tuple(places), frozenset(guards))
 
 
 Slots = frozenset[tuple[int, int]]
@@ -204,13 +354,18 @@ def _slots(core: Scope, names: frozenset[str]) -> Slots:
     )
 
 
-def _local(core: Scope, measured: Distance, slots: Slots) -> list[Obstacle]:
-    """The obstacles whose iterators occur in the component's dimensions."""
+def _inside(core: Scope, slots: Slots) -> frozenset[str]:
+    """The iterators in the component's dimensions."""
     reads = core.term.reads
-    inside = frozenset[str]().union(
+    return frozenset[str]().union(
         *(iterators_of(reads[which].index[dimension]) for which, dimension in slots)
     )
-    return [o for o in measured.obstacles if o.iterators & inside]
+
+
+def _stored(core: Scope, read: Read) -> int:
+    """Elements of an operand with a dimension for each of its iterators."""
+    names = frozenset[str]().union(*(iterators_of(e) for e in read.index))
+    return prod(i.extent for i in core.traversal + core.summation if i.name in names)
 
 
 Extents = tuple[tuple[int, ...], ...]
@@ -224,9 +379,3 @@ def _extents(state: State) -> Extents:
         tuple(sorted(i.extent for i in core.summation)),
         tuple(sorted(i.extent for i in state.scope.summation)),
     )
-
-
-def _rough_cost(state: State) -> int:
-    """Points of the core and, since they run in loops and not in a library, more for the outer
-    ones: enough to rank states whose other components are not repaired yet."""
-    return points(state.core) + _LOOP_WEIGHT * points(state.scope)

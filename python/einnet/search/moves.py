@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from itertools import chain
 
-from einnet.expr.index import Index, Var, iterators_of, linear
+from einnet.expr.index import Index, Var, iterators_of, linear, var
 from einnet.expr.nodes import Residue, Scope
 from einnet.rules.rewrite import Step
 from einnet.search.distance import BadPart, Obstacle, divisions
@@ -22,7 +22,8 @@ Move = tuple[Step, ...]
 def repairs(core: Scope, obstacle: Obstacle) -> list[Move]:
     """Moves that address one obstacle, composite ones first."""
     if isinstance(obstacle, BadPart):
-        return _unique(_part_moves(core, obstacle.part))
+        extent = None if obstacle.pair is None else obstacle.pair.extent
+        return _unique(_part_moves(core, obstacle.part, extent))
     guard = obstacle.guard
     moves: list[Move] = []
     if isinstance(guard, Residue):
@@ -45,7 +46,7 @@ def all_moves(core: Scope) -> list[Move]:
         factors |= {abs(c) for _, c in index.terms}
         factors |= {d.divisor for d in divisions(index)}
         if len(iterators_of(index)) > 1:
-            moves += _part_moves(core, linear(0, index.terms))
+            moves += _part_moves(core, linear(0, index.terms), None)
     factors |= {g.modulus for g in core.term.guards if isinstance(g, Residue)}
     moves += [(split_summation(i.name),) for i in core.summation]
     for iterator in core.traversal + core.summation:
@@ -54,10 +55,11 @@ def all_moves(core: Scope) -> list[Move]:
     return _unique(moves)
 
 
-def _part_moves(core: Scope, part: Index) -> list[Move]:
+def _part_moves(core: Scope, part: Index, window: int | None) -> list[Move]:
+    """Moves on one part; `window` is the extent of the sum that a target would have there."""
     sums = {i.name for i in core.summation}
     extents = _extents(core)
-    moves: list[Move] = []
+    moves: list[Move] = [] if window is None else _shorten(core, part, window)
     for division in divisions(part):
         wide = [
             atom.name
@@ -74,14 +76,41 @@ def _part_moves(core: Scope, part: Index) -> list[Move]:
         names = [atom.name for atom, _ in terms.terms if isinstance(atom, Var)]
         moves += [(split_summation(n),) for n in names if n in sums]
         factors = {abs(c) for _, c in terms.terms} | {divisor}
+        if window is not None:
+            factors.add(window)
         for atom, c in terms.terms:
             if isinstance(atom, Var):
-                usable = [k for k in sorted(factors) if 1 < k < extents[atom.name] and c % k]
+                usable = [
+                    k
+                    for k in sorted(factors)
+                    if 1 < k < extents[atom.name] and (c % k or (k == window and atom.name in sums))
+                ]
                 moves += [(split(atom.name, k),) for k in usable]
         if divisor == 1 and len(terms.terms) == 2:
             moves += [
                 (reflect(atom.name),) for atom, c in terms.terms if c < 0 and isinstance(atom, Var)
             ]
+    return moves
+
+
+def _shorten(core: Scope, part: Index, window: int) -> list[Move]:
+    """Shorten the sum in a two-term part to `window`: split it, move the quotient out, and let the
+    traversal iterator beside it take the quotient in."""
+    sums = {i.name: i for i in core.summation}
+    moves: list[Move] = []
+    for (x, cx), (y, cy) in (part.terms, part.terms[::-1]):
+        if not isinstance(x, Var) or not isinstance(y, Var) or x.name in sums or abs(cx) != 1:
+            continue
+        if y.name in sums and sums[y.name].extent > window:
+            quotient = f"{y.name}.q"
+            shifted = var(x.name) + var(quotient) * (cx * cy * window)
+            moves.append(
+                (
+                    split(y.name, window),
+                    split_summation(quotient),
+                    skew(x.name, str(shifted)),
+                )
+            )
     return moves
 
 

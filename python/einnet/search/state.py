@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from einnet.expr.canonical import canonical
@@ -90,6 +91,29 @@ _RULES: dict[str, Callable[[Scope, Arguments], Scope]] = {
     "split": _split,
     "reflect": _reflect,
 }
+
+
+def rename_step(step: Step, names: Mapping[str, str]) -> Step:
+    """The step with its iterators, and those made from them, named after others."""
+
+    def renamed(value: Parameter) -> Parameter:
+        if isinstance(value, int):
+            return value
+        if isinstance(value, tuple):
+            return tuple(_rename(v, names) for v in value)
+        return _rename(value, names)
+
+    return replace(step, parameters=tuple((k, renamed(v)) for k, v in step.parameters))
+
+
+def _rename(text: str, names: Mapping[str, str]) -> str:
+    """A name or an index as text: `h.q+r` with h named w and r named s is `w.q+s`."""
+
+    def token(match: re.Match[str]) -> str:
+        base, dot, history = match.group().partition(".")
+        return names.get(base, base) + dot + history
+
+    return re.sub(r"[A-Za-z_][\w.]*", token, text)
 
 
 def split_summation(name: str) -> Step:

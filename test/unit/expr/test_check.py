@@ -10,7 +10,7 @@ from tensor_algebra import parse, tensors
 from einnet.expr.check import MalformedError, check_program, check_scope
 from einnet.expr.index import FloorDiv, Index, Var, constant, var
 from einnet.expr.nodes import Call, Guard, Iterator, Read, Residue, Scope, Tensor, Term, Within
-from einnet.expr.program import Definition, Opaque, Product, Program
+from einnet.expr.program import Definition, Opaque, Product, Program, Window, Windowed
 from einnet.expr.text import parse_scope
 
 X, Y = Tensor("X", (4,)), Tensor("Y", (4, 3))
@@ -143,6 +143,46 @@ def test_a_library_product_sums_over_k_and_has_its_result_in_order():
     more = replace(PRODUCT.scope, summation=(*PRODUCT.scope.summation, Iterator("q", 0, 2)))
     with pytest.raises(MalformedError, match="the sum is not that"):
         check_program(replace(PROGRAM, statements=(replace(PRODUCT, scope=more), DOUBLED)))
+
+
+V = tensors(X=(4, 7), W=(4, 3, 2), Z=(4, 5))
+WINDOWED = Windowed("conv", (), (), ("f",), ("c",), (Window(0, "h", "r"),))
+
+
+def windowed(body: str, library: Windowed = WINDOWED) -> Program:
+    """A convolution with another body, or said to be another operator."""
+    scope = parse_scope(f"L<h:5,f:2> S<c:4,r:3> {body}", V)
+    statement = Definition(Tensor("Y", (5, 2)), scope, library=library)
+    return Program("f", tuple(V.values()), (statement,), (statement.result,))
+
+
+def test_a_library_operator_with_a_window_passes():
+    check_program(windowed("X[c,h+r] * W[c,r,f]"))
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        (windowed("X[c,h+r] * W[c,r,f] * [h mod 2 = 0]"), "no operator of two reads"),
+        (windowed("X[c,h+r]"), "no operator of two reads"),
+        (windowed("X[c,h+2*r] * W[c,r,f]"), "neither an iterator nor a window"),
+        (windowed("X[c,h+r-1] * W[c,r,f]"), "neither an iterator nor a window"),
+        (windowed("X[c,h+f] * W[c,r,f]"), "the windows are not those"),
+        (windowed("Z[c,h] * W[c,r,f]"), "the windows are not those"),
+        (
+            windowed("X[c,h+r] * W[c,r,f]", replace(WINDOWED, windows=(Window(1, "h", "r"),))),
+            "the windows are not those",
+        ),
+        (windowed("X[c,h+r] * W[c,r,f]", replace(WINDOWED, k=())), "the iterators are not those"),
+        (
+            windowed("X[c,h+r] * W[c,r,f]", replace(WINDOWED, m=("h",))),
+            "the iterators are not those",
+        ),
+    ],
+)
+def test_a_library_operator_with_a_window_is_what_it_says(program: Program, reason: str):
+    with pytest.raises(MalformedError, match=reason):
+        check_program(program)
 
 
 def test_constants_may_not_stand_for_iterators_in_a_product():

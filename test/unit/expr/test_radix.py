@@ -62,6 +62,9 @@ def test_parts_address_independent_dimensions(case: tuple[Space, Index]):
         ("12*x+4*z+y", ["x", "z", "y"]),
         ("x-4*y", ["x-4*y"]),
         ("20*z+x mod 4", ["z", "x mod 4"]),
+        # What a remainder is stored as stays together, whatever its range.
+        ("8*z+(x+4) mod 8", ["z", "(x+4) mod 8"]),
+        ("4*((x+y) div 4)+x mod 4", ["4*((x+y) div 4)+x mod 4"]),
         ("7", []),
         # y covers 0..3, so 2*y leaves a block of 3, but hits each residue at most once.
         ("9*x+2*z", ["x", "z"]),
@@ -90,6 +93,7 @@ def test_a_digit_is_as_good_as_one_iterator():
         return is_digit(linear(0, parse_index(text, ranges).terms), ranges)
 
     assert digit("x") and digit("y") and digit("5*(x div 2) + x mod 2")
+    assert digit("(y+3) mod 4")
     assert not digit("x + y") and not digit("x div 2") and not digit("x mod 2")
 
 

@@ -10,7 +10,7 @@ from einnet.errors import InputError
 from einnet.frontend.load import load_model
 from einnet.frontend.mlir import import_mlir
 from einnet.frontend.model import Port
-from einnet.frontend.weights import Weights
+from einnet.weights import Weights
 
 SCALE = """
 func.func @scale(%x: tensor<4xf32>, %w: tensor<4xf32> {einnet.weight = "w"}) -> tensor<4xf32> {

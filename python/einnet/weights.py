@@ -1,5 +1,7 @@
 """Weights outside the IR: named arrays in a safetensors file, each with a content hash.
 
+A leaf module: the front ends write such files beside a model, an artifact holds one.
+
 The safetensors package copies every tensor on load and knows no bfloat16 in NumPy; the format is a
 length, a JSON header and raw bytes, so it is read and written here, and mapped.
 """
@@ -10,8 +12,8 @@ import functools
 import hashlib
 import json
 import math
-import os
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from einnet.errors import InputError, Location
+from einnet.output import write_file
 
 Array = NDArray[Any]
 
@@ -81,10 +84,7 @@ class Weights(Mapping[str, Array]):
         return {name: _digest(array) for name, array in self._arrays.items()}
 
     def save(self, path: Path) -> None:
-        """Write a safetensors file.
-
-        It replaces `path` at once, so that arrays mapped from the old file stay whole.
-        """
+        """Write a safetensors file; it replaces `path` as `write_file` does."""
         # Wide elements first keeps every tensor aligned to its element size.
         layout = sorted(self._arrays.items(), key=lambda item: -item[1].itemsize)
         offsets: dict[str, tuple[int, int]] = {}
@@ -103,13 +103,8 @@ class Weights(Mapping[str, Array]):
             }
         ).encode()
         header += b" " * (-len(header) % 8)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        with temporary.open("wb") as file:
-            file.write(len(header).to_bytes(8, "little"))
-            file.write(header)
-            for _, array in layout:
-                file.write(array.tobytes())
-        temporary.replace(path)
+        start = (len(header).to_bytes(8, "little"), header)
+        write_file(path, chain(start, (array.tobytes() for _, array in layout)))
 
     @staticmethod
     def load(path: Path) -> Weights:

@@ -8,7 +8,7 @@ import pytest
 import safetensors.numpy
 
 from einnet.errors import InputError
-from einnet.frontend.weights import Weights
+from einnet.weights import Weights
 
 ARRAYS: dict[str, np.ndarray[Any, Any]] = {
     "z.half": np.arange(3, dtype=np.float16),

@@ -1,0 +1,230 @@
+"""Matching a two-level expression with a target operator, and the plan that a match stands for.
+
+A core matches when every mixed-radix part of its operands' indices is one iterator, or a pair of
+iterators that is a window of the target, and the target's rows are there. The operands are then
+laid out again so that each iterator, or window, is a dimension: free where it is the layout that
+they already have, done once where the operand is a constant, and otherwise left to the neighbouring
+eOperator to write. A part of several iterators may also be *materialised*: the layout then stores
+elements more than once, as im2col does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+from einnet.expr.index import Index, constant, iterators_of, substitute, var
+from einnet.expr.nodes import Iterator, Read, Scope, Tensor, Term, fresh_name
+from einnet.expr.program import Definition, Product, Statement, Window, Windowed
+from einnet.expr.transform import substitute_guard
+from einnet.operators.cost import Machine, definition_seconds
+from einnet.operators.table import Table, mapping_table, owner
+from einnet.operators.target import Target
+
+
+@dataclass(frozen=True)
+class Match:
+    """A two-level expression whose core is `target` of `operands`, in this order."""
+
+    scope: Scope
+    target: Target
+    operands: tuple[Read, Read]
+    table: Table
+    windows: tuple[Window, ...]
+
+    @property
+    def core(self) -> Scope:
+        source = self.scope.term.reads[0].source
+        assert isinstance(source, Scope)
+        return source
+
+    @property
+    def extents(self) -> dict[str, int]:
+        return {i.name: i.extent for i in self.core.traversal + self.core.summation}
+
+    def row(self, letter: str) -> tuple[str, ...]:
+        """The iterators of a row that are in no window."""
+        windowed = {name for w in self.windows for name in (w.x, w.y)}
+        return tuple(n for n in self.table.row(letter) if n not in windowed)
+
+
+def match(
+    scope: Scope, target: Target, operands: tuple[Read, Read], windows: Sequence[Window] = ()
+) -> Match | None:
+    """The match of a two-level expression, or None if the target's rows are not there.
+
+    The caller has found the windows and knows that the other parts are single iterators, or wants
+    them materialised.
+    """
+    core = scope.term.reads[0].source
+    assert isinstance(core, Scope)
+    table = mapping_table(core, operands)
+    found = Match(scope, target, operands, table, tuple(windows))
+    if table.row("?") or len(windows) < target.windows:
+        return None
+    if any(not found.row(r) for r in target.needs) or any(found.row(r) for r in target.forbids):
+        return None
+    for guard in core.term.guards:
+        which = owner(guard, table)
+        if which is None or _in_window(guard.index, which, windows):
+            return None
+    return found
+
+
+def _in_window(index: Index, operand: int, windows: Sequence[Window]) -> bool:
+    names = iterators_of(index)
+    return any(w.operand == operand and names & {w.x, w.y} for w in windows)
+
+
+def shape(match: Match) -> tuple[int, ...]:
+    """Batch, m, n and k as numbers, then the extents of x and y of each window."""
+    extents = match.extents
+    rows = (prod(extents[i] for i in match.row(row)) for row in "bmnk")
+    return (*rows, *(extents[name] for w in match.windows for name in (w.x, w.y)))
+
+
+def describe(match: Match) -> str:
+    """The operator and its sizes: `matmul 64x4096x448` (m x n x k), `conv2d k3x3 ...`."""
+    batch, m, n, k, *windows = shape(match)
+    sizes = f"{f'{batch}x' if match.row('b') else ''}{m}x{n}x{k}"
+    if not windows:
+        return f"{match.target.name} {sizes}"
+    spatial = "x".join(map(str, windows[::2]))
+    kernel = "x".join(map(str, windows[1::2]))
+    return f"{match.target.name} {sizes} over {spatial}, window {kernel}"
+
+
+def estimate(match: Match, machine: Machine, constants: frozenset[str] = frozenset()) -> float:
+    """The estimated seconds of the whole match: layouts of non-constants, operator, outer scope."""
+    seconds = 0.0
+    for statement in plan(match, Tensor("out", match.scope.extents), {"out"}):
+        assert isinstance(statement, Definition)
+        if not all(t.name in constants for t in statement.operands):
+            seconds += definition_seconds(statement, machine)
+    return seconds
+
+
+def plan(match: Match, result: Tensor, taken: set[str], label: str = "") -> tuple[Statement, ...]:
+    """The statements that compute `result`: operand layouts, the operator, the outer scope.
+
+    New tensors get names that are not in `taken`; the names are added to it.
+    """
+    core, extents = match.core, match.extents
+    order = _group_orders(match)
+    windows = {name for w in match.windows for name in (w.x, w.y)}
+    inner = [i.name for i in core.traversal if i.name in windows]
+    summed = [i.name for i in core.summation if i.name in windows]
+    statements: list[Statement] = []
+    reads = tuple(_operand(match, which, order, result, taken, statements) for which in range(2))
+    # Ranges of a library operator start at 0.
+    low = {i.name: i.lo for i in core.traversal + core.summation}
+    traversal = (*order["b"], *order["m"], *inner, *order["n"])
+    operator = Scope(
+        tuple(Iterator(n, 0, extents[n]) for n in traversal),
+        tuple(Iterator(n, 0, extents[n]) for n in (*order["k"], *summed)),
+        (Term(reads),),
+    )
+    groups = (order["b"], order["m"], order["n"], order["k"])
+    library = (
+        Windowed(match.target.name, *groups, match.windows) if match.windows else Product(*groups)
+    )
+    where = _outer_index(match)
+    index = tuple(where[n] - low[n] for n in traversal)
+    outer = match.scope
+    coefficient = core.term.coefficient * outer.term.coefficient
+    identity = tuple(var(i.name) for i in outer.traversal)
+    plain = not outer.summation and not outer.term.guards and len(outer.term.factors) == 1
+    if index == identity and plain and coefficient == 1:
+        statements.append(Definition(result, operator, label, library))
+        return tuple(statements)
+    name = fresh_name(f"{result.name}_product", taken)
+    taken.add(name)
+    tensor = Tensor(name, operator.extents, result.dtype)
+    statements.append(Definition(tensor, operator, label, library))
+    body = (Term((Read(tensor, index), *outer.term.factors[1:]), outer.term.guards, coefficient),)
+    statements.append(Definition(result, Scope(outer.traversal, outer.summation, body), label))
+    return tuple(statements)
+
+
+def _outer_index(match: Match) -> dict[str, Index]:
+    """The index at which the outer scope reads each traversal iterator of the core."""
+    names = (i.name for i in match.core.traversal)
+    return dict(zip(names, match.scope.term.reads[0].index, strict=True))
+
+
+def _group_orders(match: Match) -> dict[str, tuple[str, ...]]:
+    """The order of iterators inside each group, which is the layout of operands and result.
+
+    Iterators that the outer scope reads as they are keep the order of the result and come last
+    in the n group, so that the outer scope runs along contiguous elements; the k group follows
+    the first operand's dimensions.
+    """
+    where = _outer_index(match)
+    kept = {i.name for i in match.scope.traversal}
+    order: dict[str, tuple[str, ...]] = {"k": match.row("k")}
+    for row in "bmn":
+        names = match.row(row)
+        derived = tuple(n for n in names if where[n].name not in kept)
+        bare = tuple(n for n in names if where[n].name in kept)
+        order[row] = derived + bare if row == "n" else bare + derived
+    return order
+
+
+def _operand(
+    match: Match,
+    which: int,
+    order: dict[str, tuple[str, ...]],
+    result: Tensor,
+    taken: set[str],
+    statements: list[Statement],
+) -> Read:
+    """The operator's read of an operand: the tensor itself if the layout changes nothing."""
+    layout, index = _layout(match, which, order)
+    source = layout.term.reads[0].source
+    assert isinstance(source, Tensor)
+    identity = tuple(var(i.name) for i in layout.traversal)
+    moved = layout.term.reads[0].index != identity or source.shape != layout.extents
+    if not moved and not layout.term.guards:
+        return Read(source, index)
+    name = fresh_name(f"{result.name}_{'ab'[which]}", taken)
+    taken.add(name)
+    tensor = Tensor(name, layout.extents, source.dtype)
+    statements.append(Definition(tensor, layout, f"layout of {source.name}"))
+    return Read(tensor, index)
+
+
+def _layout(
+    match: Match, which: int, order: dict[str, tuple[str, ...]]
+) -> tuple[Scope, tuple[Index, ...]]:
+    """The operand with a dimension for each of its iterators and windows, and the index at which
+    the operator reads it. The layout includes the guards that it absorbs."""
+    core, extents = match.core, match.extents
+    low = {i.name: i.lo for i in core.traversal + core.summation}
+    own = {w.x: w for w in match.windows if w.operand == which}
+    hidden = {w.y for w in own.values()}
+    middle = [
+        name
+        for w in match.windows
+        for name in (w.x, w.y)
+        if name in match.table.occurs[which] and name not in hidden
+    ]
+    groups = ("b", "m", "", "k") if which == 0 else ("b", "", "k", "n")
+    names = [n for g in groups for n in (order[g] if g else middle)]
+    sizes = dict(extents)
+    for x, window in own.items():
+        sizes[x] = extents[x] + extents[window.y] - 1
+    traversal = tuple(Iterator(n, 0, sizes[n]) for n in names)
+    ranges = {i.name: i.range for i in traversal}
+    values = {n: var(n) + low[n] for n in names if low[n]}
+    values |= {y: constant(low[y]) for y in hidden}
+    read = match.operands[which]
+    index = tuple(substitute(e, values, ranges) for e in read.index)
+    guards = tuple(
+        substitute_guard(g, values, ranges)
+        for g in core.term.guards
+        if owner(g, match.table) == which
+    )
+    layout = Scope(traversal, (), (Term((Read(read.source, index),), guards),))
+    at = tuple(var(n) + var(own[n].y) if n in own else var(n) for n in names)
+    return layout, at
