@@ -19,16 +19,18 @@ from mlir.dialects import func
 from einnet.bridge.emit import emit_program
 from einnet.bridge.lift import lift_composed, lift_function
 from einnet.bridge.natural import natural
+from einnet.codegen.cpu.isolated import lower_isolated
 from einnet.codegen.cpu.jit import Executable
 from einnet.codegen.cpu.library import build_library
-from einnet.codegen.cpu.lower import Lowered, lower
-from einnet.errors import InputError
+from einnet.codegen.cpu.lower import Lowered
+from einnet.errors import InputError, Location, ToolchainError
 from einnet.expr.check import check_program
-from einnet.expr.program import Program, constants_of, splice
+from einnet.expr.program import Opaque, Program, constants_of, splice
 from einnet.operators.cost import CPU
 from einnet.options import Options
 from einnet.program.folding import fold_constants
 from einnet.program.fusion import fuse_eoperators
+from einnet.program.interplay import rewrite_program
 from einnet.program.selection import Choice, choose
 from einnet.program.subprograms import contractions_of, derive
 from einnet.runtime.artifact import Library, write_artifact
@@ -68,14 +70,19 @@ class Compilation:
 
 
 def compile_file(
-    path: str, options: Options, trace: Trace | None = None, *, batch: int | None = None
+    path: str,
+    options: Options,
+    trace: Trace | None = None,
+    *,
+    batch: int | None = None,
+    entry: str | None = None,
 ) -> Compilation:
     """Load a model from a file and compile it. Raises EinnetError for what is the user's."""
     from einnet.frontend.load import load_model
 
     trace = trace or Trace()
     with trace.stage("importing"):
-        model = load_model(path, batch=batch)
+        model = load_model(path, batch=batch, entry=entry)
     return compile_model(model, options, trace)
 
 
@@ -86,6 +93,7 @@ def compile_model(model: ImportedModel, options: Options, trace: Trace) -> Compi
         imported = parse_module(model.mlir, context, str(model.source))
         program = natural(lift_function(_function(imported, model.entry)))
         check_program(program)
+        _require_weights(program, model)
     optimized, choices = optimize(program, options, trace)
     with trace.stage("emitting"):
         module = emit_program(optimized, context, imported, model.entry)
@@ -93,7 +101,7 @@ def compile_model(model: ImportedModel, options: Options, trace: Trace) -> Compi
         verified = validate(imported, module, model.entry, options)
     with trace.stage("lowering"):
         text = str(module)
-        lowered = lower(text, model.entry)
+        lowered = lower_isolated(text, model.entry, f"{model.source} (optimized)")
     return Compilation(
         model, program, choices, text, verified.certificate, lowered, dict(trace.seconds)
     )
@@ -128,6 +136,8 @@ def optimize(
 ) -> tuple[Program, tuple[Choice, ...]]:
     """Search each subprogram, choose a candidate for it, put the choices together and fuse."""
     set_threads(options.threads)
+    with trace.stage("rewriting"):
+        program = _rewritten(program, options, trace)
     constants = constants_of(program)
     contractions = contractions_of(program, constants)
     choices: list[Choice] = []
@@ -145,6 +155,20 @@ def optimize(
         optimized = fold_constants(fuse_eoperators(splice(program, plans)))
         check_program(optimized)
     return optimized, tuple(choices)
+
+
+def _rewritten(program: Program, options: Options, trace: Trace) -> Program:
+    """The program after the rewrites over several definitions that pay, if they are proved."""
+    rewritten = rewrite_program(program, CPU)
+    if not rewritten.applied:
+        return program
+    verified = verify_plan(program, rewritten.program, seed=options.seed, rounds=options.rounds)
+    names = ", ".join(rewritten.applied)
+    if not isinstance(verified, VerifiedProgram):
+        trace.progress(f"dropped: {names}: {verified}")
+        return program
+    trace.progress(f"rewritten: {names}")
+    return verified.program
 
 
 def validate(
@@ -185,8 +209,8 @@ def write(compilation: Compilation, folder: Path, options: Options) -> None:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """Samples of each side, and each one's largest error against the double-precision reference,
-    relative to the largest element of the output."""
+    """Samples of each side, and each one's largest error against the reference, relative to the
+    largest element of the output."""
 
     samples: dict[str, Samples]
     errors: dict[str, float]
@@ -203,7 +227,9 @@ def benchmark(compilation: Compilation, options: Options, runs: int) -> Benchmar
     """Time the optimized program, the unoptimized one and, for ONNX models, ONNX Runtime.
 
     All run in this process on the same inputs, interleaved, with `options.threads` threads where
-    they can use them; outputs are compared with the double-precision reference.
+    they can use them. Outputs are compared with the double-precision reference, or, if a part of
+    the program has no expression, with the unoptimized program. A peer that is not installed or
+    refuses the model is left out, and a note says so.
     """
     model = compilation.model
     program = compilation.program
@@ -215,16 +241,28 @@ def benchmark(compilation: Compilation, options: Options, runs: int) -> Benchmar
     arrays = tuple(inputs.values())
     set_threads(options.threads)
     optimized = jit_program(compilation.lowered, model.weights)
-    unoptimized = jit_program(lower(model.mlir, model.entry), model.weights)
+    unoptimized = jit_program(
+        lower_isolated(model.mlir, model.entry, str(model.source)), model.weights
+    )
     sides: dict[str, Callable[[], Sequence[Array]]] = {
         "einnet": lambda: optimized(*arrays),
         "unoptimized": lambda: unoptimized(*arrays),
     }
     notes: list[str] = []
     if model.source.suffix == ".onnx":
-        sides["ONNX Runtime"], version = onnxruntime_runner(model.source, options.threads, inputs)
-        notes.append(f"ONNX Runtime {version}, all graph optimizations")
-    reference = list(reference_outputs(program, model.weights, inputs).values())
+        try:
+            runner, version = onnxruntime_runner(model.source, options.threads, inputs)
+        except ToolchainError as error:
+            notes.append(f"not in the table: {error}")
+        else:
+            sides["ONNX Runtime"] = runner
+            notes.append(f"ONNX Runtime {version}, all graph optimizations")
+    if any(isinstance(s, Opaque) for s in program.statements):
+        notes.append("errors are against the unoptimized program: it is not all expressions")
+        reference = unoptimized(*arrays)
+    else:
+        named = reference_outputs(program, model.weights, inputs)
+        reference = [named[t.name] for t in program.outputs]
     allowed = tolerance(program)
     errors = {name: relative_error(run(), reference) for name, run in sides.items()}
     slow = {"unoptimized": sides.pop("unoptimized")}
@@ -235,6 +273,17 @@ def benchmark(compilation: Compilation, options: Options, runs: int) -> Benchmar
         for name, error in errors.items()
     ]
     return Benchmark(samples, errors, allowed, tuple(notes), environment())
+
+
+def _require_weights(program: Program, model: ImportedModel) -> None:
+    """Raise InputError if the values of a weight are not known: before the search, not after."""
+    missing = sorted(program.weights - model.weights.keys())
+    if missing:
+        raise InputError(
+            f"the values of {', '.join(missing)} are missing",
+            location=Location(str(model.source)),
+            hint="weights (einnet.weight) are read from the .safetensors file beside an .mlir file",
+        )
 
 
 def _functions(module: ir.Module) -> list[str]:

@@ -13,7 +13,7 @@ TARGETS = ("cpu",)
 class Options:
     """Options of a compilation. Nothing else, and no environment variable, changes its result.
 
-    Raises InputError for an unknown target and for counts below 1.
+    Raises InputError for an unknown target, for counts below 1 and for a negative seed.
     """
 
     target: str = field(default="cpu", metadata={"help": "what to compile for: cpu"})
@@ -33,6 +33,8 @@ class Options:
             raise InputError(
                 f"unknown target '{self.target}'", hint=f"targets: {', '.join(TARGETS)}"
             )
+        if self.seed < 0:
+            raise InputError(f"'seed' must be at least 0, not {self.seed}")
         for name in ("candidates", "repetitions", "threads", "rounds"):
             if getattr(self, name) < 1:
                 raise InputError(f"'{name}' must be at least 1, not {getattr(self, name)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import replace
 
 from einnet.expr.nodes import Body, Call, Factor, Scope, Tensor, fresh_name
@@ -31,13 +31,13 @@ def _replace_in_factor(factor: Factor, sources: Mapping[str, Tensor | Scope]) ->
     return replace(factor, source=sources.get(factor.source.name, factor.source))
 
 
-def unused_name(wanted: str, taken: set[str]) -> str:
+def unused_name(wanted: str, taken: Set[str]) -> str:
     """A name that the textual form can hold and that is not taken."""
     name = re.sub(r"[^\w.]", "_", wanted, flags=re.ASCII)
     # `L` and `S` open iterator lists, and a name does not start with a digit or a point.
     if not re.match(r"[A-Za-z_]", name) or name in ("L", "S"):
         name = f"_{name}"
-    return fresh_name(f"{name}_", taken) if name in taken else name
+    return fresh_name(f"{name}_", set(taken)) if name in taken else name
 
 
 def compose_programs(prepared: Program, program: Program, wanted: Mapping[int, int]) -> Program:
@@ -48,9 +48,10 @@ def compose_programs(prepared: Program, program: Program, wanted: Mapping[int, i
     """
     taken = names_of(program)
     own = {t.name: t for n, t in enumerate(program.inputs) if n not in wanted}
+    weights_of_both = prepared.weights & program.weights
     renamed: dict[str, Tensor] = {}
     for tensor in prepared.inputs:
-        shared = tensor.name in prepared.weights and own.get(tensor.name) == tensor
+        shared = tensor.name in weights_of_both and own.get(tensor.name) == tensor
         renamed[tensor.name] = tensor if shared else _renamed(tensor, taken)
     statements: list[Statement] = []
     for statement in prepared.statements:

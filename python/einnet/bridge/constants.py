@@ -25,6 +25,9 @@ def operation_of(value: ir.Value) -> ir.Operation | None:
 def scalar_attribute(attribute: ir.Attribute) -> Fraction | None:
     """A number as an exact fraction; None for another kind of attribute or no finite number."""
     if isinstance(attribute, ir.FloatAttr):
+        # What the bindings hand out is a double.
+        if ir.FloatType(attribute.type).width > 64:
+            return None
         return Fraction(attribute.value) if math.isfinite(attribute.value) else None
     if isinstance(attribute, ir.BoolAttr | ir.IntegerAttr):
         return Fraction(int(attribute.value))
@@ -40,8 +43,12 @@ def constant_of(value: ir.Value) -> Fraction | None:
         return constant_of(operation.operands[0])
     if operation.name == "arith.truncf":
         wide = constant_of(operation.operands[0])
-        return None if wide is None else rounded(wide, value.type)
-    if operation.name != "arith.constant":
+        return (
+            None
+            if wide is None or "roundingmode" in operation.attributes
+            else rounded(wide, value.type)
+        )
+    if operation.name != "arith.constant" or not is_number(value.type):
         return None
     attribute = operation.attributes["value"]
     if isinstance(attribute, ir.DenseElementsAttr):
@@ -49,6 +56,19 @@ def constant_of(value: ir.Value) -> Fraction | None:
             return None
         attribute = attribute.get_splat_value()
     return scalar_attribute(attribute)
+
+
+def is_number(type_: ir.Type) -> bool:
+    """Whether the type is one of numbers, or of tensors of them, whose attributes can be read."""
+    if isinstance(type_, ir.ShapedType):
+        type_ = type_.element_type
+    return isinstance(type_, ir.FloatType | ir.IntegerType | ir.IndexType)
+
+
+def _has_numpy_type(type_: ir.Type) -> bool:
+    if isinstance(type_, ir.IntegerType):
+        return type_.width in (1, 8, 16, 32, 64)
+    return isinstance(type_, ir.F16Type | ir.F32Type | ir.F64Type | ir.IndexType)
 
 
 def rounded(number: Fraction, type_: ir.Type) -> Fraction | None:
@@ -70,8 +90,8 @@ def dense_elements(attribute: ir.Attribute) -> list[tuple[tuple[int, ...], Fract
     shape = tuple(type_.shape)
     if math.prod(shape) > DENSE_LIMIT:
         raise NotExpressible(f"the dense constant has more than {DENSE_LIMIT} elements")
-    if isinstance(type_.element_type, ir.BF16Type):
-        raise NotExpressible("MLIR 22 does not hand out bf16 elements")
+    if not _has_numpy_type(type_.element_type):
+        raise NotExpressible(f"MLIR 22 does not hand out elements of type {type_.element_type}")
     # The bindings describe neither the buffer nor its element type to the type checker.
     array = np.array(attribute).reshape(shape)  # pyright: ignore[reportCallIssue, reportArgumentType]
     elements: list[tuple[tuple[int, ...], Fraction]] = []

@@ -6,8 +6,9 @@ shapes) appear only around opaque operations, as tensors of shape () whose `dtyp
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from dataclasses import replace
 
 from mlir import ir
@@ -100,7 +101,10 @@ def lift_composed(module: ir.Module, main: str = "main") -> Program:
 # One operation ------------------------------------------------------------------------------
 
 
-def _definitions(operation: ir.Operation, name_of: NameOf, label: str) -> tuple[Definition, ...]:
+def _definitions(
+    operation: ir.Operation, name_of: NameOf, label: str, taken: Set[str] = frozenset()
+) -> tuple[Definition, ...]:
+    """The definitions; the tensors that they add to the results get names that are not taken."""
     for value in (*operation.operands, *operation.results):
         if isinstance(value.type, ir.ShapedType) and not _is_static(value.type):
             raise NotExpressible(f"an operand or result of type {value.type}")
@@ -115,7 +119,7 @@ def _definitions(operation: ir.Operation, name_of: NameOf, label: str) -> tuple[
         ):
             result = name_of(value)
             if lifted.initial:
-                partial = replace(result, name=f"{result.name}.sum")
+                partial = replace(result, name=unused_name(f"{result.name}.sum", taken))
                 definitions.append(Definition(partial, lifted.scope, label))
                 body = _plus(lifted.initial, partial, lifted.scope)
                 total = Scope(lifted.scope.traversal, (), body)
@@ -175,7 +179,8 @@ class _FunctionLifter:
         attributes = _argument_attributes(self.function)
         for argument, given in zip(self.block.arguments, attributes, strict=True):
             name = _text(given, WEIGHT) or _text(given, NAME)
-            inputs.append(self.name(argument, name or self.ssa_name(argument)))
+            wanted = _distinct(name) if name else self.ssa_name(argument)
+            inputs.append(self.name(argument, wanted))
             if _text(given, WEIGHT):
                 weights.add(inputs[-1].name)
         *body, terminator = (view.operation for view in self.block.operations)
@@ -204,7 +209,7 @@ class _FunctionLifter:
         self.counts[kind] = self.counts.get(kind, 0) + 1
         label = _label(operation) or f"{kind}.{self.counts[kind]}"
         try:
-            definitions = _definitions(operation, self.name_of, label)
+            definitions = _definitions(operation, self.name_of, label, self.taken)
         except NotExpressible as refusal:
             self.refusals.append(Refusal(label, handle, str(refusal)))
             results = tuple(self.name_of(r) for r in operation.results)
@@ -232,6 +237,14 @@ class _FunctionLifter:
     def ssa_name(self, value: ir.Value) -> str:
         name = value.get_name(self.state).lstrip("%")
         return f"v{name}" if name[:1].isdigit() else name
+
+
+def _distinct(name: str) -> str:
+    """The name itself if it can be printed, else with a digest: programs are compared by the names
+    of their inputs, so what is another name in the module has to be another name there."""
+    if unused_name(name, frozenset()) == name:
+        return name
+    return f"{name}.{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def _used(statements: list[Statement], outputs: tuple[Tensor, ...]) -> list[Statement]:
@@ -268,14 +281,63 @@ def used_values(operation: ir.Operation) -> list[ir.Value]:
     return list(values)
 
 
-def _text_of(operation: ir.Operation) -> str:
-    """The operation without the names of its operands and results, in generic form.
+_NAMES = re.compile(r'@(?:"[^"]*"|[\w$.-]+)|"(?:[^"\\]|\\.)*"|%[\w$.-]+')
+"""Symbols, strings (which may hold anything) and values in the text of an operation."""
 
-    Two operations of one text compute the same results from the same operands.
+
+def _text_of(operation: ir.Operation) -> str:
+    """The operation in generic form, its values numbered, with a digest of the symbols it uses.
+
+    Two operations of one text compute the same results from the same `used_values`.
+    """
+    text, symbols = _numbered(operation)
+    found = {s: op for op in _symbol_table(operation) for s in _symbols_of(op)}
+    texts: dict[str, str] = {}
+    while symbols:
+        symbol = symbols.pop()
+        if symbol in found and symbol not in texts:
+            texts[symbol], more = _numbered(found[symbol])
+            symbols |= more
+    if not texts:
+        return text
+    digest = hashlib.sha256(repr(sorted(texts.items())).encode()).hexdigest()
+    return f"{text} where {', '.join(sorted(texts))} are {digest[:32]}"
+
+
+def _numbered(operation: ir.Operation) -> tuple[str, set[str]]:
+    """The operation's text from its name on, and the symbols that it uses.
+
+    Values, those inside its regions too, have numbers in order of appearance: which value goes
+    where is part of the meaning, what it is called is not.
     """
     text = str(operation.get_asm(use_local_scope=True, print_generic_op_form=True))
     _, _, tail = text.partition(f'"{operation.name}"')
-    return operation.name + re.sub(r"%\w[\w$.#:-]*", "%", tail)
+    numbers: dict[str, str] = {}
+    symbols: set[str] = set()
+
+    def renamed(match: re.Match[str]) -> str:
+        name = match.group()
+        if name.startswith("%"):
+            return numbers.setdefault(name, f"%{len(numbers)}")
+        if name.startswith("@"):
+            symbols.add(name.replace('"', ""))
+        return name
+
+    return operation.name + _NAMES.sub(renamed, tail), symbols
+
+
+def _symbol_table(operation: ir.Operation) -> Iterable[ir.Operation]:
+    """The operations of the module that the operation is in."""
+    module = operation
+    while module.parent is not None:
+        module = module.parent.operation
+    return [view.operation for view in module.regions[0].blocks[0].operations]
+
+
+def _symbols_of(operation: ir.Operation) -> list[str]:
+    if "sym_name" not in operation.attributes:
+        return []
+    return [f"@{ir.StringAttr(operation.attributes['sym_name']).value}"]
 
 
 # Attributes ---------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from mlir import ir
 
-from einnet.bridge.constants import constant_of, dense_elements
+from einnet.bridge.constants import constant_of, dense_elements, is_number
 from einnet.bridge.generic import positions
 from einnet.bridge.guards import conjunction
 from einnet.bridge.refusal import NotExpressible
@@ -81,6 +81,8 @@ def _constant(operation: ir.Operation, _: NameOf, here: Here, __: Ranges) -> Bod
     known = constant_of(operation.results[0])
     if known is not None:
         return number_body(known)
+    if not is_number(operation.results[0].type):
+        raise NotExpressible(f"a constant of type {operation.results[0].type}")
     attribute = operation.attributes["value"]
     body: Body = ()
     for where, value in dense_elements(attribute):
@@ -141,7 +143,8 @@ def _insert_slice(operation: ir.Operation, name_of: NameOf, here: Here, ranges: 
     gaps: list[Guard] = []
     region: list[Guard] = []
     for d, (place, offset) in enumerate(zip(kept, offsets, strict=True)):
-        moved, stride = here[d] - offset, strides[d]
+        # A slice of one position has no stride, whatever the attribute says.
+        moved, stride = here[d] - offset, strides[d] if sizes[d] > 1 else 1
         if stride < 1:
             raise NotExpressible("a slice with a stride below 1")
         region.append(Within(moved, 0, sizes[d] * stride))

@@ -328,6 +328,9 @@ ELEMENTWISE = frozenset(_ON_DATA)
 
 def _extract(operation: ir.Operation, values: Mapping[ir.Value, Scalar], region: Region) -> Scalar:
     """`tensor.extract`, whose index is inside by contract."""
+    type_ = operation.operands[0].type
+    if not isinstance(type_, ir.RankedTensorType) or not type_.has_static_shape:
+        raise NotExpressible(f"a read of an element of {type_}")
     source = region.name_of(operation.operands[0])
     index = _positions(operation.name, [value_of(v, values) for v in operation.operands[1:]])
     cases: list[tuple[Conjunction, tuple[Index, ...]]] = [((), ())]
@@ -475,15 +478,18 @@ def _cast(operation: ir.Operation, operand: Scalar, ranges: Ranges) -> Scalar:
     name = operation.name
     if isinstance(operand, Position):
         if name == "arith.sitofp":
-            return Data(data_body(operand))
+            return Data(_exact(data_body(operand), operation.results[0].type))
         if name in ("arith.index_castui", "arith.extui"):
             for _, index in operand.cases:
                 _require_natural(name, index, ranges)
         return _in_width(operand, operation, ranges)
     if isinstance(operand, Data):
-        if name in ("arith.extf", "arith.sitofp"):
+        # As a signed number, a true i1 is -1.
+        if name == "arith.extf" or (
+            name == "arith.sitofp" and ir.IntegerType(operation.operands[0].type).width > 1
+        ):
             return operand
-        if name == "arith.truncf":
+        if name == "arith.truncf" and "roundingmode" not in operation.attributes:
             number = _number(operand.body)
             narrow = None if number is None else rounded(number, operation.results[0].type)
             if narrow is not None:
@@ -494,8 +500,23 @@ def _cast(operation: ir.Operation, operand: Scalar, ranges: Ranges) -> Scalar:
     raise NotExpressible(f"{name} rounds in the middle of an expression")
 
 
+_PRECISION = {"bf16": 8, "f16": 11, "f32": 24, "f64": 53}
+"""Every integer of this many bits is a number of the type."""
+
+
+def _exact(body: Body, type_: ir.Type) -> Body:
+    """The body, whose coefficients are integers; refused where the type may round one."""
+    bits = _PRECISION.get(str(type_), 0)
+    if any(abs(t.coefficient) > 1 << bits for t in body):
+        raise NotExpressible(f"an integer that {type_} may round")
+    return body
+
+
 def _is_element(body: Body) -> bool:
-    return len(body) == 1 and len(body[0].reads) == len(body[0].factors) == 1
+    """Whether the body is one element, or 0 where guards fail."""
+    if len(body) != 1 or body[0].coefficient != 1:
+        return False
+    return len(body[0].reads) == len(body[0].factors) == 1
 
 
 def _is_yielded(operation: ir.Operation) -> bool:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
 DESCRIPTION = """\
-Compiles the model, then runs it optimized, unoptimized and, if it is an ONNX model, in ONNX Runtime:
-in one process, on the same random inputs, interleaved. Outputs are compared with a double-precision
+Compiles the model, then runs it optimized, unoptimized and, if it is ONNX, in ONNX Runtime: in one
+process, on the same random inputs, interleaved. Outputs are compared with a double-precision
 reference; the exit code is 1 if one is further from it than rounding allows."""
 
 

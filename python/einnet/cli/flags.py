@@ -59,7 +59,6 @@ def options_of(arguments: argparse.Namespace) -> Options:
 
 def positive(text: str) -> int:
     """The type of a flag that counts something."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text!r}")
+    return int(text)

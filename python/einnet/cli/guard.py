@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import platform
 import shlex
@@ -37,6 +38,15 @@ def run_guarded(
     with a shell's codes for their signals. Any other exception is a bug of ours: a report is saved,
     one line says where (70). `arguments` are those of the command, None for the process's own.
     """
+    if sys.stderr is None:  # pyright: ignore[reportUnnecessaryComparison]
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")
+    if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison]
+        print(f"{program}: error: standard output is closed", file=sys.stderr)
+        return USER_ERROR
+    for stream in (sys.stdout, sys.stderr):
+        # MLIR's text is UTF-8, whatever the locale.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8")
     try:
         status = function()
         sys.stdout.flush()

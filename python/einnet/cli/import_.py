@@ -36,7 +36,7 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from einnet.frontend.load import load_model
-    from einnet.output import write_file
+    from einnet.output import require_writable, write_file
 
     output: Path | None = arguments.output
     if output is not None and output.suffix != ".mlir":
@@ -45,6 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
             location=Location(str(output)),
             hint=f"write -o {output}.mlir, or leave -o out for standard output",
         )
+    if output is not None:
+        require_writable(output)
     model = load_model(arguments.model, batch=arguments.batch, entry=arguments.entry)
     if output is None:
         print(model.mlir)

@@ -13,12 +13,19 @@ from pathlib import Path
 
 from einnet import __version__
 from einnet.cli.guard import USER_ERROR, run_guarded
-from einnet.errors import EinnetError, InputError, Location
+from einnet.errors import EinnetError, InputError
+from einnet.output import require_writable, write_file
 
 USAGE = """\
 usage: einnet-opt [options] [FILE | -]
 
-Runs passes on MLIR text and prints the result. Without FILE, or with -, it reads standard input.
+Runs passes on MLIR text and prints the result, as mlir-opt does, einnet's passes beside MLIR's.
+Without FILE, or with -, it reads standard input.
+
+examples:
+  einnet-opt model.mlir --einnet-optimize
+  einnet-opt model.mlir --canonicalize --einnet-split-summation='label=p iterators=d2' -o out.mlir
+  einnet-opt model.mlir --pass-pipeline='builtin.module(einnet-optimize{measure=false},cse)'
 
 options:
   -o FILE                       write the result to FILE instead of standard output
@@ -28,9 +35,12 @@ options:
   --allow-unregistered-dialect  accept operations of unknown dialects
   --list-passes                 print einnet's and MLIR's passes with their options
   --version                     print the versions of einnet and MLIR
-  --help                        print this
+  -h, --help                    print this
 
-einnet's passes:
+exit codes: 0 done; 1 the input or the options are at fault; 70 a bug in einnet, with a report
+
+einnet's passes (rule passes run on the operation with the attribute einnet.label = "LABEL", whose
+loops they call d0, d1, ... in the order of its linalg.generic form):
 """
 
 _SPLIT = re.compile(r"^// -----\s*$", re.MULTILINE)
@@ -76,6 +86,8 @@ def parse_arguments(arguments: Sequence[str]) -> Command:
             positional.append(argument)
             continue
         name, equals, value = argument.lstrip("-").partition("=")
+        if not name:
+            raise InputError(f"{argument}: this names no option and no pass")
         if name in ("o", "pass-pipeline"):
             if name in values:
                 raise InputError(f"{argument}: the option is given twice")
@@ -97,7 +109,7 @@ def parse_arguments(arguments: Sequence[str]) -> Command:
         passes=tuple(passes),
         split="split-input-file" in flags,
         unregistered="allow-unregistered-dialect" in flags,
-        show=next((name for name in ("help", "version", "list-passes") if name in flags), None),
+        show=next((shown for flag, shown in _SHOWN if flag in flags), None),
     )
 
 
@@ -106,8 +118,12 @@ _FLAGS = (
     "allow-unregistered-dialect",
     "list-passes",
     "help",
+    "h",
     "version",
 )
+
+
+_SHOWN = (("help", "help"), ("h", "help"), ("version", "version"), ("list-passes", "list-passes"))
 
 
 def _next(rest: Iterator[str], argument: str) -> str:
@@ -125,6 +141,9 @@ def _run(command: Command) -> int:
     from einnet.passes.pipeline import assemble, parse_flag, parse_pipeline
     from einnet.toolchain.mlir import make_context, parse_module
 
+    output = None if command.output in (None, "-") else Path(command.output)
+    if output is not None:
+        require_writable(output)
     context = make_context(allow_unregistered=command.unregistered)
     if command.pipeline is not None:
         pipeline = parse_pipeline(command.pipeline, context)
@@ -144,13 +163,19 @@ def _run(command: Command) -> int:
             failures += 1
     if failures:
         return USER_ERROR
-    _write(command, _SEPARATOR.join(results))
+    text = _SEPARATOR.join(results)
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        write_file(output, [text.encode()])
     return 0
 
 
 def _parts(command: Command) -> list[str]:
     """The modules of the input; each begins with as many line breaks as were before it."""
-    text = _read(command)
+    from einnet.toolchain.mlir import read_source
+
+    text = read_source(command.file)
     if not command.split:
         return [text]
     parts: list[str] = []
@@ -159,33 +184,6 @@ def _parts(command: Command) -> list[str]:
         parts.append("\n" * text.count("\n", 0, start) + text[start:end])
         start = end
     return parts
-
-
-def _read(command: Command) -> str:
-    try:
-        if command.file == "-":
-            return sys.stdin.read()
-        return Path(command.file).read_text(encoding="utf-8")
-    except OSError as error:
-        message = f"cannot open the input file: {error.strerror}"
-        raise InputError(message, location=Location(command.filename)) from error
-    except UnicodeDecodeError as error:
-        raise InputError(
-            "this is not text",
-            location=Location(command.filename),
-            hint="mlir-opt turns MLIR bytecode into text",
-        ) from error
-
-
-def _write(command: Command, text: str) -> None:
-    if command.output is None or command.output == "-":
-        sys.stdout.write(text)
-        return
-    try:
-        Path(command.output).write_text(text, encoding="utf-8")
-    except OSError as error:
-        message = f"cannot open the output file: {error.strerror}"
-        raise InputError(message, location=Location(command.output)) from error
 
 
 def _describe(what: str) -> str:

@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from einnet.driver import Compilation
     from einnet.program.selection import Choice
     from einnet.runtime.measure import Samples
+    from einnet.toolchain.doctor import Finding
     from einnet.trace import Trace
 
 
@@ -24,7 +28,7 @@ def print_compilation(compilation: Compilation, trace: Trace) -> None:
         table.add_column(heading, justify="right")
     for choice in compilation.choices:
         table.add_row(*_row(choice))
-    console = Console(width=None if Console().is_terminal else 160)
+    console = _console(160)
     console.print(table)
     for choice in compilation.choices:
         for reason in choice.dropped:
@@ -78,6 +82,25 @@ def _time(seconds: float) -> str:
     return f"{seconds * 1e3:.2f} ms" if seconds < 1 else f"{seconds:.2f} s"
 
 
+def print_findings(findings: Sequence[Finding]) -> None:
+    """One row for each part of the toolchain: what it is for, and where it is or how to get it."""
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in ("part", "version", "for"):
+        table.add_column(heading)
+    table.add_column("where, or how to get it", overflow="fold")
+    table.add_column("", justify="right")
+    for f in findings:
+        state = "ok" if f.ok else "MISSING" if f.required else "optional"
+        where = str(f.path or "") if f.ok else f.remedy
+        table.add_row(f.name, f.version or "-", f.purpose, Text(where), state)
+    _console(200).print(table)
+
+
+def _console(width: int) -> Console:
+    """A console as wide as the terminal, or `width` where the output goes elsewhere."""
+    return Console(width=None if Console().is_terminal else width)
+
+
 def print_benchmark(samples: dict[str, Samples], notes: list[str], title: str) -> None:
     """Median and spread of each side, and its ratio to the last one."""
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
@@ -93,7 +116,7 @@ def print_benchmark(samples: dict[str, Samples], notes: list[str], title: str) -
             str(len(row.wall)),
             f"{row.median / base:.2f}x",
         )
-    console = Console(width=None if Console().is_terminal else 120)
+    console = _console(120)
     console.print(table)
     for note in notes:
         console.print(note, markup=False)

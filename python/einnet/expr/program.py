@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from einnet.expr.nodes import Scope, Tensor, tensors_of
+from einnet.expr.nodes import Factor, Read, Scope, Tensor, Term, fresh_name, tensors_of
 
 
 @dataclass(frozen=True)
@@ -149,6 +149,29 @@ def without_dead(program: Program) -> Program:
             kept.append(statement)
             needed.update(t.name for t in statement.operands)
     return replace(program, statements=tuple(reversed(kept)))
+
+
+def define_nested(definition: Definition, taken: set[str]) -> tuple[Definition, ...]:
+    """The definition with each nested scope that one of its terms reads as one of its own, first.
+
+    The nested scopes' ranges start at 0. New names are not in `taken`, and are added to it.
+    """
+    inner: list[Definition] = []
+    body: list[Term] = []
+    for term in definition.scope.body:
+        factors: list[Factor] = []
+        for factor in term.factors:
+            if isinstance(factor, Read) and isinstance(factor.source, Scope):
+                name = fresh_name(f"{definition.result.name}_part", taken)
+                taken.add(name)
+                source = factor.source
+                tensor = Tensor(name, source.extents, definition.result.dtype)
+                nested = Definition(tensor, source, definition.label)
+                inner += define_nested(nested, taken)
+                factor = Read(tensor, factor.index)
+            factors.append(factor)
+        body.append(replace(term, factors=tuple(factors)))
+    return (*inner, replace(definition, scope=replace(definition.scope, body=tuple(body))))
 
 
 def names_of(program: Program) -> set[str]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from einnet.errors import InputError, Location
 from einnet.frontend.model import ImportedModel
+from einnet.toolchain.mlir import read_source
 
 ACCEPTED = "a model is an .onnx file, an .mlir file (linalg on tensors), or - for .mlir on stdin"
 
@@ -20,8 +20,10 @@ def load_model(
     Raises `InputError` for anything that is not a model, saying what is accepted.
     """
     source = Path(path)
-    location = Location(str(path))
+    location = Location(str(path) or "''")
     if str(path) != "-":
+        if not str(path):
+            raise InputError("the name of the model is empty", location=location, hint=ACCEPTED)
         if source.is_dir():
             raise InputError("this is a folder, not a model", location=location, hint=ACCEPTED)
         if not source.exists():
@@ -40,14 +42,4 @@ def load_model(
         raise InputError("the shapes of an MLIR module are fixed", location=location)
     from einnet.frontend.mlir import import_mlir
 
-    try:
-        text = sys.stdin.read() if str(path) == "-" else source.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            "this is not text; MLIR bytecode is not accepted",
-            location=location,
-            hint=f"{ACCEPTED}; mlir-opt turns bytecode into text",
-        ) from error
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", location=location) from error
-    return import_mlir(path, text, entry=entry)
+    return import_mlir(path, read_source(str(path)), entry=entry)

@@ -9,8 +9,8 @@ from mlir.dialects import func
 
 from einnet.errors import InputError, Location
 from einnet.frontend.model import ImportedModel, Port, ports
-from einnet.weights import Weights
 from einnet.toolchain.mlir import make_context, parse_module
+from einnet.weights import Weights
 
 STDIN = "-"
 
@@ -65,7 +65,9 @@ def _entry(module: ir.Module, wanted: str | None, file: str) -> func.FuncOp:
     raise InputError(
         f"there is no function @{wanted}" if wanted else "which function is the model is not clear",
         location=Location(file),
-        hint=f"functions with a body: {names}; name the model's @main",
+        hint=f"functions with a body: {names}; name one of them: --entry NAME"
+        if defined
+        else "the model is a function at the top of the module: func.func @main",
     )
 
 

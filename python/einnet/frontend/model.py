@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from mlir import ir
 from mlir.dialects import func
 
+from einnet.bridge.attributes import NAME, WEIGHT
 from einnet.errors import InputError, Location
 from einnet.weights import Weights
-
-NAME = "einnet.name"
-"""Attribute of a function's argument or result: what the model calls this input or output."""
-
-WEIGHT = "einnet.weight"
-"""Attribute of a function's argument: the name of the weight that belongs there."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +44,8 @@ def ports(
 ) -> tuple[tuple[Port, ...], tuple[Port, ...], tuple[Port, ...]]:
     """Inputs, weights and outputs of a function; what has no name is `arg<i>` or `result<i>`.
 
-    Raises `InputError` in `file` for an argument or result that is not a static tensor.
+    Raises `InputError` in `file` for an argument or result that is not a static tensor, for a name
+    that is not text, and for one that is there twice.
     """
     inputs: list[Port] = []
     weights: list[Port] = []
@@ -56,21 +53,28 @@ def ports(
         zip(function.type.inputs, argument_attributes(function), strict=True)
     ):
         if WEIGHT in attributes:
-            weights.append(_port(function, file, _text(attributes, WEIGHT), type_))
+            weights.append(_port(function, file, _text(attributes, WEIGHT, file), type_))
         else:
-            name = _text(attributes, NAME) if NAME in attributes else f"arg{index}"
+            name = _text(attributes, NAME, file) if NAME in attributes else f"arg{index}"
             inputs.append(_port(function, file, name, type_))
     outputs = [
         _port(
             function,
             file,
-            _text(attributes, NAME) if NAME in attributes else f"result{index}",
+            _text(attributes, NAME, file) if NAME in attributes else f"result{index}",
             type_,
         )
         for index, (type_, attributes) in enumerate(
             zip(function.type.results, result_attributes(function), strict=True)
         )
     ]
+    for kind, found in (("inputs", inputs), ("weights", weights), ("outputs", outputs)):
+        twice = [name for name, uses in Counter(port.name for port in found).items() if uses > 1]
+        if twice:
+            raise InputError(
+                f"two {kind} of @{function.name.value} have the name '{twice[0]}'",
+                location=Location(file),
+            )
     return tuple(inputs), tuple(weights), tuple(outputs)
 
 
@@ -90,8 +94,11 @@ def _attributes(function: func.FuncOp, key: str, count: int) -> list[ir.DictAttr
     return [ir.DictAttr(item) for item in ir.ArrayAttr(function.attributes[key])]
 
 
-def _text(attributes: ir.DictAttr, key: str) -> str:
-    return ir.StringAttr(attributes[key]).value
+def _text(attributes: ir.DictAttr, key: str, file: str) -> str:
+    attribute = attributes[key]
+    if not isinstance(attribute, ir.StringAttr):
+        raise InputError(f"{key} = {attribute} is not a name in quotes", location=Location(file))
+    return attribute.value
 
 
 def _port(function: func.FuncOp, file: str, name: str, type_: ir.Type) -> Port:
@@ -99,6 +106,6 @@ def _port(function: func.FuncOp, file: str, name: str, type_: ir.Type) -> Port:
         raise InputError(
             f"'{name}' of @{function.name.value} has type {type_}, not a tensor of static shape",
             location=Location(file),
-            hint="fix the sizes in the model before it is compiled",
+            hint="inputs and outputs are tensors; fix their sizes in the model",
         )
     return Port(name, tuple(type_.shape), str(type_.element_type))

@@ -18,8 +18,9 @@ from typing import NoReturn
 from mlir import ir
 from mlir.dialects import func
 
+from einnet.bridge.attributes import NAME, WEIGHT
 from einnet.errors import InputError, Location, ToolchainError
-from einnet.frontend.model import NAME, WEIGHT, ImportedModel, ports
+from einnet.frontend.model import ImportedModel, ports
 from einnet.toolchain import tools
 from einnet.toolchain.child import ChildResult, run_child
 from einnet.toolchain.mlir import make_context, parse_module, run_pipeline

@@ -58,14 +58,16 @@ def drop_implied(scope: Scope) -> Scope:
 
 def _needed_guards(term: Term, ranges: Ranges) -> tuple[Guard, ...] | None:
     kept: list[Guard] = []
-    reads = [_reached(*c, ranges) for c in constraints_of(replace(term, guards=()))]
+    if not term.guards:
+        return ()
+    reads = list(constraints_of(replace(term, guards=())))
     for guard in map(_standard, term.guards):
         truth = guard_truth(guard, ranges)
         if truth is False:
             return None
         if truth is True or guard in kept:
             continue
-        if isinstance(guard, Within) and any(_implies(r, guard) for r in reads):
+        if isinstance(guard, Within) and any(_implies(_reached(*r, ranges), guard) for r in reads):
             continue
         kept.append(guard)
     return tuple(kept)

@@ -48,14 +48,43 @@ def split_summation(scope: Scope, outer: tuple[str, ...], *, hoist: bool = True)
             moved_factors = ()
     if not outer and not moved_factors and not moved_guards:
         raise NotApplicable("no iterator was chosen and no factor is free of the inner sums")
+    return _nest(scope, body, inner_sums, Term(moved_factors, moved_guards))
+
+
+def split_product(scope: Scope, inner: tuple[int, ...]) -> Scope:
+    """Nest the factors at the positions `inner`, with the sums that only they depend on.
+
+    `L_x S_{y1,y2} f(x,y1,y2) * g(x,y1) = L_x S_{y1} { L_{x,y1} S_{y2} f }[x,y1] * g`. Repeated, it
+    gives a product of several reads any order of association. Raises NotApplicable for a scope of
+    several terms, or where all factors or none would move.
+    """
+    if len(scope.body) != 1:
+        raise NotApplicable("a sum of several terms has no order of association")
+    term = scope.body[0]
+    if not 0 < len(set(inner)) < len(term.factors):
+        raise NotApplicable("some but not all of the factors are to be nested")
+    kept = tuple(term.factors[p] for p in inner)
+    moved = tuple(f for p, f in enumerate(term.factors) if p not in inner)
+    touched = frozenset[str]().union(*(iterators_in(f) for f in moved))
+    held = frozenset[str]().union(*(iterators_in(f) for f in kept))
+    # A guard that relates the nested factors to others stays outside, with its iterators.
+    crossing = tuple(g for g in term.guards if not iterators_of(g.index) <= held)
+    touched |= frozenset[str]().union(*(iterators_of(g.index) for g in crossing))
+    sums = {i.name for i in scope.summation if i.name in held - touched}
+    inside = tuple(g for g in term.guards if iterators_of(g.index) & sums)
+    outside = tuple(g for g in term.guards if not iterators_of(g.index) & sums)
+    return _nest(scope, (Term(kept, inside),), sums, Term(moved, outside, term.coefficient))
+
+
+def _nest(scope: Scope, body: Body, sums: set[str], rest: Term) -> Scope:
+    """The scope with `body`, summed over `sums`, as a nested scope beside the factors of `rest`."""
     used = iterators_in_body(body)
-    everything = scope.traversal + tuple(i for i in scope.summation if i.name in outer)
-    traversal = tuple(i for i in everything if i.name in used)
-    summation = tuple(i for i in scope.summation if i.name not in outer)
-    inner = Scope(traversal, summation, body)
+    outer_sums = tuple(i for i in scope.summation if i.name not in sums)
+    traversal = tuple(i for i in scope.traversal + outer_sums if i.name in used)
+    inner = Scope(traversal, tuple(i for i in scope.summation if i.name in sums), body)
     read = Read(inner, tuple(var(i.name) for i in traversal))
-    outer_sums = tuple(i for i in scope.summation if i.name in outer)
-    return Scope(scope.traversal, outer_sums, (Term((read, *moved_factors), moved_guards),))
+    outer = Term((read, *rest.factors), rest.guards, rest.coefficient)
+    return Scope(scope.traversal, outer_sums, (outer,))
 
 
 def rewrites(scope: Scope) -> Iterable_[Rewrite]:

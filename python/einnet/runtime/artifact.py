@@ -46,6 +46,8 @@ CERTIFICATE = "certificate.json"
 TRACE = "trace.json"
 ENVIRONMENT = "environment.json"
 
+_REBUILD = "build the artifact again"
+
 
 @dataclass(frozen=True)
 class Library:
@@ -198,6 +200,8 @@ def _key(argument: Argument) -> str:
 def _read_manifest(folder: Path) -> dict[str, object]:
     where = Location(str(folder / MANIFEST))
     if not is_artifact(folder):
+        if (folder / MANIFEST).exists():
+            raise InputError("damaged, or not an artifact's", location=where, hint=_REBUILD)
         raise InputError(
             "not an artifact" if folder.exists() else "no such artifact",
             location=Location(str(folder)),
@@ -227,9 +231,7 @@ def _check_files(folder: Path, manifest: dict[str, object], check_hashes: bool) 
         path = folder / name
         where = Location(str(path))
         if not path.is_file():
-            raise InputError(
-                "the artifact lacks this file", location=where, hint="build the artifact again"
-            )
+            raise InputError("the artifact lacks this file", location=where, hint=_REBUILD)
         match expected:
             case {"bytes": int(size), "sha256": str(digest)}:
                 if path.stat().st_size != size or (check_hashes and _sha256(path) != digest):
@@ -254,7 +256,7 @@ def _altered(where: Location) -> InputError:
     return InputError(
         "the file is not the one that the artifact was written with",
         location=where,
-        hint="build the artifact again",
+        hint=_REBUILD,
     )
 
 

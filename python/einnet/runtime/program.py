@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from einnet.codegen.cpu.call import Array, CompiledFunction
+from einnet.codegen.cpu.call import Array, CompiledFunction, check_array
 from einnet.codegen.cpu.signature import Signature
-from einnet.errors import InputError
+from einnet.errors import InputError, Location
 
 if TYPE_CHECKING:
     from einnet.codegen.cpu.lower import Lowered
@@ -30,6 +30,14 @@ class Program:
     def __call__(self, *arrays: Array, out: Sequence[Array] | None = None) -> tuple[Array, ...]:
         """Results in order, for inputs in order; `out` as in `CompiledFunction.__call__`."""
         return self._function(*arrays, out=out)
+
+    def check(self, inputs: Mapping[str, Array], locations: Mapping[str, Location]) -> None:
+        """Raise `InputError` for an input of a wrong shape or dtype, at its location."""
+        for argument in self.signature.inputs:
+            if argument.name in inputs:
+                array, tensor = inputs[argument.name], argument.tensor
+                location = locations.get(argument.name)
+                check_array(argument.what, array, tensor.shape, tensor.dtype, location)
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Results by name, for inputs by name; `InputError` for a name missing or unknown."""

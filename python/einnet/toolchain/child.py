@@ -5,6 +5,7 @@ A child that crashes, hangs or eats the memory must become one error, not take t
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import os
 import shlex
@@ -102,11 +103,11 @@ def run_child(
         stdout, stderr = process.communicate(input, timeout=timeout)
         outcome = None
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
+        _kill(process)
         stdout, stderr = process.communicate()
         outcome = Outcome.TIMED_OUT
     except BaseException:  # an interrupt by the user: no orphan stays behind
-        os.killpg(process.pid, signal.SIGKILL)
+        _kill(process)
         process.wait()
         raise
     status = process.returncode
@@ -126,6 +127,12 @@ def run_child(
         hint=_last_line(stderr),
         reproduce=_reproduce(args, input, timeout, memory_limit),
     )
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    """Kill a child and what it started; it may have ended by itself meanwhile."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _limited(args: Sequence[str], memory_limit: int | None) -> list[str]:

@@ -10,7 +10,9 @@ import io
 import os
 import re
 import shlex
+import sys
 import tempfile
+from pathlib import Path
 from typing import cast
 
 from einnet.errors import EinnetError, InputError, Location, ToolchainError
@@ -31,6 +33,9 @@ except ImportError as error:
 
 # The bindings define this class in Python at import, where their stubs do not see it.
 _MLIRError = cast(type[Exception], ir.MLIRError)  # pyright: ignore[reportAttributeAccessIssue]
+
+_ECHO = "see current operation"
+"""How the note begins under which MLIR prints an operation, regions and all."""
 
 _ANONYMOUS = "-"
 """The file name that MLIR gives to a text without one."""
@@ -73,6 +78,27 @@ def make_context(*, allow_unregistered: bool = False) -> ir.Context:
     context.enable_multithreading(False)
     context.allow_unregistered_dialects = allow_unregistered
     return context
+
+
+def read_source(path: str) -> str:
+    """MLIR text of a file, or of standard input for `-`. `InputError` for what is not text."""
+    location = Location("<stdin>" if path == "-" else path)
+    if path == "-" and sys.stdin is None:  # pyright: ignore[reportUnnecessaryComparison]
+        raise InputError("standard input is closed", location=location)
+    try:
+        if path == "-":
+            # The bytes, because a C locale would let anything pass as text.
+            return sys.stdin.buffer.read().decode("utf-8")
+        return Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        message = f"cannot be read: {error.strerror}"
+        raise InputError(message, location=location) from error
+    except UnicodeDecodeError as error:
+        raise InputError(
+            "this is not text; MLIR bytecode is not accepted",
+            location=location,
+            hint="mlir-opt turns bytecode into text",
+        ) from error
 
 
 def parse_module(text: str, context: ir.Context, filename: str = "<stdin>") -> ir.Module:
@@ -139,11 +165,18 @@ def _explain(
         return "MLIR gave no diagnostic", Location(filename), None
     first, *others = diagnostics
     details = [
-        f"{locate(item.location, filename)}: {kind}: {item.message}"
+        f"{locate(item.location, filename)}: {kind}: {_first_line(item.message)}"
         for kind, items in (("note", first.notes), ("also", others))
         for item in items
+        if not item.message.startswith(_ECHO)
     ]
-    return first.message, locate(first.location, filename), "\n        ".join(details) or None
+    hint = "\n        ".join(details) or None
+    return _first_line(first.message), locate(first.location, filename), hint
+
+
+def _first_line(message: str) -> str:
+    """A message without the operation, regions and all, that MLIR prints under it."""
+    return message.partition("\n")[0]
 
 
 def locate(location: ir.Location, filename: str) -> Location:

@@ -14,6 +14,7 @@ import numpy as np
 
 from einnet.bridge.emit import emit_program
 from einnet.codegen.cpu.lower import lower
+from einnet.codegen.cpu.signature import NUMPY_DTYPES
 from einnet.expr.nodes import Tensor
 from einnet.runtime.measure import Samples, measure
 from einnet.runtime.program import jit_program
@@ -45,7 +46,12 @@ def _runnable(candidate: VerifiedProgram, seed: int) -> Callable[[], object]:
 
 
 def random_array(tensor: Tensor, seed: int) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
-    """Reproducible data of a tensor's shape, uniform in [-1, 1), the same for the same name."""
+    """Reproducible data of a tensor's shape, the same for the same name.
+
+    Floating-point numbers are uniform in [-1, 1), integers 0 or 1: they may be indices.
+    """
     generator = np.random.default_rng((seed, zlib.crc32(tensor.name.encode())))
-    dtype = {"f16": np.float16, "f32": np.float32, "f64": np.float64}[tensor.dtype]
-    return generator.uniform(-1.0, 1.0, tensor.shape).astype(dtype)
+    dtype = np.dtype(NUMPY_DTYPES[tensor.dtype])
+    if dtype.kind == "f":
+        return generator.uniform(-1.0, 1.0, tensor.shape).astype(dtype)
+    return generator.integers(0, 2, tensor.shape).astype(dtype)

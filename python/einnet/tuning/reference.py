@@ -21,6 +21,8 @@ from einnet.expr.program import Definition, Opaque, Program, Statement
 from einnet.runtime.program import jit_program
 from einnet.toolchain.mlir import make_context
 
+_FLOATS = {"f16": np.float16, "f32": np.float32, "f64": np.float64}
+
 _SAFETY = 8.0
 """How many standard deviations of the rounding error the tolerance allows."""
 
@@ -33,21 +35,25 @@ def reference_outputs(
     Raises ValueError for a program with opaque operations, whose element types are fixed.
     """
     wide = in_double(program)
+    # Two outputs may be one tensor; one is enough, under its name.
+    wide = replace(wide, outputs=tuple(dict.fromkeys(wide.outputs)))
     executable = jit_program(
         lower(str(emit_program(wide, make_context()))),
         {name: array.astype(np.float64) for name, array in weights.items()},
     )
     names = [t.name for t in program.inputs if t.name not in program.weights]
     results = executable(*(inputs[name].astype(np.float64) for name in names))
-    return {t.name: r for t, r in zip(program.outputs, results, strict=True)}
+    return {t.name: r for t, r in zip(wide.outputs, results, strict=True)}
 
 
-def tolerance(program: Program, dtype: str = "f32") -> float:
+def tolerance(program: Program) -> float:
     """The allowed error of an output relative to its largest element.
 
-    The roots of the lengths of all sums, in units of the precision's rounding error.
+    The roots of the lengths of all sums, in units of the rounding error of the lowest precision.
     """
-    unit = float(np.finfo({"f16": np.float16, "f32": np.float32, "f64": np.float64}[dtype]).eps)
+    tensors = (*program.inputs, *program.outputs, *(d.result for d in program.definitions))
+    dtypes = {t.dtype for t in tensors}
+    unit = max((float(np.finfo(_FLOATS[d]).eps) for d in dtypes if d in _FLOATS), default=0.0)
     lengths = [prod(i.extent for i in d.scope.summation) for d in program.definitions]
     return _SAFETY * unit * sum(sqrt(n) for n in lengths)
 
@@ -56,8 +62,9 @@ def relative_error(results: Sequence[Array], reference: Sequence[Array]) -> floa
     """The largest difference over all outputs, each relative to its reference's largest element."""
     worst = 0.0
     for result, expected in zip(results, reference, strict=True):
-        scale = float(np.abs(expected).max(initial=0.0)) or 1.0
-        error = float(np.abs(result - expected).max(initial=0.0)) / scale
+        exact = expected.astype(np.float64)
+        scale = float(np.abs(exact).max(initial=0.0)) or 1.0
+        error = float(np.abs(result.astype(np.float64) - exact).max(initial=0.0)) / scale
         worst = max(worst, error if np.isfinite(error) else float("inf"))
     return worst
 

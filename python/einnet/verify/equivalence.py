@@ -134,6 +134,16 @@ def _check_signature(reference: Program, candidate: Program) -> None:
                 f"{_shown(theirs.get(name))} in {candidate.name}",
                 hint="programs can be compared when they have the same inputs",
             )
+    for what, sides in (
+        ("weights", [sorted(p.weights) for p in (reference, candidate)]),
+        ("order of the inputs", [_passed(p) for p in (reference, candidate)]),
+    ):
+        if sides[0] != sides[1]:
+            raise InputError(
+                f"the {what}: {', '.join(sides[0]) or 'none'} in {reference.name}, "
+                f"{', '.join(sides[1]) or 'none'} in {candidate.name}",
+                hint="programs can be compared when they are called alike",
+            )
     shapes = [[(t.shape, t.dtype) for t in p.outputs] for p in (reference, candidate)]
     if shapes[0] != shapes[1]:
         raise InputError(
@@ -141,6 +151,11 @@ def _check_signature(reference: Program, candidate: Program) -> None:
             f"{candidate.name} {', '.join(map(_shown, shapes[1]))}",
             hint="programs can be compared when their outputs have the same shapes, in order",
         )
+
+
+def _passed(program: Program) -> list[str]:
+    """The inputs that a caller passes by position; weights are bound by name."""
+    return [t.name for t in program.inputs if t.name not in program.weights]
 
 
 def _shown(kind: tuple[tuple[int, ...], str] | None) -> str:

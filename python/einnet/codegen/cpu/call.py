@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from einnet.codegen.cpu.signature import Signature, Tensor
-from einnet.errors import InputError
+from einnet.errors import InputError, Location
 
 Array = NDArray[Any]
 
@@ -38,7 +38,7 @@ class CompiledFunction:
         self._lock = threading.Lock()
         self._bound = dict(bound or {})
         self._free = [
-            _Expected(position, f"{argument.role} '{argument.name}'", argument.tensor)
+            _Expected(position, argument.what, argument.tensor)
             for position, argument in enumerate(signature.arguments)
             if position not in self._bound
         ]
@@ -55,7 +55,7 @@ class CompiledFunction:
         _check_count("stored array", len(stored), len(positions))
         for position, array in zip(positions, stored, strict=True):
             argument = self.signature.arguments[position]
-            _Expected(position, f"{argument.role} '{argument.name}'", argument.tensor).check(array)
+            _Expected(position, argument.what, argument.tensor).check(array)
         return CompiledFunction(
             self._call, self.signature, dict(zip(positions, stored, strict=True))
         )
@@ -114,19 +114,31 @@ class _Expected:
         self.dtype = tensor.dtype
 
     def check(self, array: Array) -> None:
-        """`InputError` unless `array` is contiguous and of this shape and dtype."""
-        if array.shape != self.shape:
-            raise InputError(f"{self.what}: its shape is {array.shape}, expected {self.shape}")
-        if array.dtype != self.dtype:
-            raise InputError(
-                f"{self.what}: its dtype is {array.dtype}, expected {self.dtype}",
-                hint=f"convert it: array.astype('{self.dtype}')",
-            )
-        if not array.flags.c_contiguous:
-            raise InputError(
-                f"{self.what}: the array is not contiguous",
-                hint="pass numpy.ascontiguousarray(array)",
-            )
+        check_array(self.what, array, self.shape, self.dtype)
+
+
+def check_array(
+    what: str,
+    array: Array,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    location: Location | None = None,
+) -> None:
+    """`InputError` unless `array`, called `what`, is contiguous and of this shape and dtype."""
+    if array.shape != shape:
+        raise InputError(f"{what}: its shape is {array.shape}, expected {shape}", location=location)
+    if array.dtype != dtype:
+        raise InputError(
+            f"{what}: its dtype is {array.dtype}, expected {dtype}",
+            location=location,
+            hint=f"convert it: array.astype('{dtype}')",
+        )
+    if not array.flags.c_contiguous:
+        raise InputError(
+            f"{what}: the array is not contiguous",
+            location=location,
+            hint="pass numpy.ascontiguousarray(array)",
+        )
 
 
 def _check_count(what: str, given: int, expected: int) -> None:

@@ -1,6 +1,7 @@
 """An optimized module, ordinary linalg on tensors, to the LLVM dialect: one flat pipeline.
 
-    simplify       inline, canonicalize; products overwrite instead of adding to zeros
+    simplify       inline, elementwise operations to linalg, canonicalize
+    drop fills     products overwrite instead of adding to zeros
     fuse           elementwise operations into their consumers
     bufferize      one-shot, row-major at function borders, arguments read-only
     place buffers  results and intermediates become arguments
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from mlir import ir
 from mlir.dialects import func
 
+from einnet.bridge.attributes import CONSTANT, NAME, PREPARE, WEIGHT
 from einnet.codegen.cpu.approximations import approximate_math
 from einnet.codegen.cpu.blas_calls import call_blas
 from einnet.codegen.cpu.buffers import copies_to_loops, place_buffers
@@ -38,13 +40,12 @@ from einnet.codegen.cpu.signature import (
     Tensor,
 )
 from einnet.codegen.cpu.walk import walk
-from einnet.errors import InputError
+from einnet.errors import InputError, Location
 from einnet.toolchain.mlir import make_context, parse_module, run_pipeline
 
 MAIN = "main"
-PREPARE = "prepare"
 
-SIMPLIFY = "builtin.module(inline,canonicalize,cse)"
+SIMPLIFY = "builtin.module(inline,func.func(convert-elementwise-to-linalg),canonicalize,cse)"
 FUSE = "builtin.module(func.func(linalg-fuse-elementwise-ops),canonicalize,cse)"
 BUFFERIZE = (
     "builtin.module(canonicalize,cse,eliminate-empty-tensors,one-shot-bufferize{bufferize-function-boundaries=1"
@@ -86,6 +87,14 @@ def lower(text: str, function: str = MAIN, filename: str = "<stdin>") -> Lowered
     `InputError`: the text does not parse, shapes are not static, an element type or a tag is not
     supported. `PipelineError`: an operation has no lowering; it carries the command to see it.
     """
+    try:
+        return _lower(text, function, filename)
+    except InputError as error:
+        error.location = error.location or Location(filename)
+        raise
+
+
+def _lower(text: str, function: str, filename: str) -> Lowered:
     context = make_context(allow_unregistered=True)
     with context, ir.Location.unknown():
         module = parse_module(text, context, filename)
@@ -160,7 +169,7 @@ def _interface(function: func.FuncOp) -> tuple[tuple[Argument, ...], tuple[Resul
         )
     )
     results = tuple(
-        Result(_text(attributes, "einnet.name") or f"result{index}", _tensor(name, type_))
+        Result(_text(attributes, NAME) or f"result{index}", _tensor(name, type_))
         for index, (type_, attributes) in enumerate(
             zip(function.type.results, _attributes(function, "res_attrs"), strict=True)
         )
@@ -185,12 +194,12 @@ def _argument(
     function: str, index: int, type_: ir.Type, attributes: ir.DictAttr | None
 ) -> Argument:
     tensor = _tensor(function, type_)
-    if (weight := _text(attributes, "einnet.weight")) is not None:
+    if (weight := _text(attributes, WEIGHT)) is not None:
         return Argument(weight, "weight", tensor)
-    if attributes is not None and "einnet.constant" in attributes:
-        number = ir.IntegerAttr(attributes["einnet.constant"]).value
+    if attributes is not None and CONSTANT in attributes:
+        number = ir.IntegerAttr(attributes[CONSTANT]).value
         return Argument(str(number), "constant", tensor)
-    return Argument(_text(attributes, "einnet.name") or f"arg{index}", "input", tensor)
+    return Argument(_text(attributes, NAME) or f"arg{index}", "input", tensor)
 
 
 def _text(attributes: ir.DictAttr | None, key: str) -> str | None:

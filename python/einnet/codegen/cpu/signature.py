@@ -12,7 +12,7 @@ from typing import Literal, cast
 
 import numpy as np
 
-from einnet.errors import InputError
+from einnet.errors import InputError, Location
 
 Role = Literal["input", "weight", "constant"]
 
@@ -64,6 +64,11 @@ class Argument:
     role: Role
     tensor: Tensor
 
+    @property
+    def what(self) -> str:
+        """What messages call it."""
+        return f"{self.role} '{self.name}'"
+
 
 @dataclass(frozen=True)
 class Result:
@@ -103,8 +108,19 @@ class Signature:
         }
 
     @staticmethod
-    def from_json(data: object) -> Signature:
-        """The inverse of `to_json`; an `InputError` says which field is missing or ill-typed."""
+    def from_json(data: object, location: Location | None = None) -> Signature:
+        """The inverse of `to_json`.
+
+        An `InputError` at `location` says which field is missing or ill-typed.
+        """
+        try:
+            return Signature._from_json(data)
+        except InputError as error:
+            error.location = location
+            raise
+
+    @staticmethod
+    def _from_json(data: object) -> Signature:
         record = _record(data, "signature")
         return Signature(
             symbol=_text(record, "symbol"),
@@ -140,7 +156,7 @@ def _items(record: dict[str, object], key: str) -> list[object]:
 def _integers(record: dict[str, object], key: str) -> tuple[int, ...]:
     integers: list[int] = []
     for item in _items(record, key):
-        if not isinstance(item, int) or item < 0:
+        if not isinstance(item, int) or isinstance(item, bool) or item < 0:
             raise InputError(f"manifest: '{key}' holds {item!r}, not a size")
         integers.append(item)
     return tuple(integers)
