@@ -6,7 +6,7 @@
 // RUN: not einnet-opt %s --pass-pipeline="builtin.module(cse,func.func(canonicalise))" 2>&1 | FileCheck %s --check-prefix=PIPELINE
 // RUN: not einnet-opt %s --pass-pipeline="builtin.module(cse)" --cse 2>&1 | FileCheck %s --check-prefix=BOTH
 
-// MISSING: einnet-opt-invalid.mlir.missing: error: cannot open the input file: No such file or directory
+// MISSING: einnet-opt-invalid.mlir.missing: error: cannot be read: No such file or directory
 
 // PASS: --canonicalise:1:1: error: unknown pass 'canonicalise'
 // PASS-NEXT: hint: did you mean canonicalize

@@ -88,10 +88,16 @@ def fault_is_found(cases: st.SearchStrategy[Case], broken: Callable[..., Scope |
     return True
 
 
-def run_plan(statements: tuple[Statement, ...], inputs: tuple[Tensor, ...]) -> dict[str, Array]:
-    """Every tensor that a plan computes, for the random inputs of `value_of`."""
-    arrays = {t.name: random_elements(t, (slice(None),) * len(t.shape)) for t in inputs}
+def run_statements(statements: tuple[Statement, ...], inputs: dict[str, Array]) -> dict[str, Array]:
+    """Every tensor that the definitions compute, and their inputs."""
+    arrays = dict(inputs)
     for statement in statements:
         assert isinstance(statement, Definition)
         arrays[statement.result.name] = value_of(statement.scope, dense(arrays))
     return arrays
+
+
+def run_plan(statements: tuple[Statement, ...], inputs: tuple[Tensor, ...]) -> dict[str, Array]:
+    """The same for the random inputs of `value_of`."""
+    arrays = {t.name: random_elements(t, (slice(None),) * len(t.shape)) for t in inputs}
+    return run_statements(statements, arrays)

@@ -178,10 +178,10 @@ class _FunctionLifter:
         weights: set[str] = set()
         attributes = _argument_attributes(self.function)
         for argument, given in zip(self.block.arguments, attributes, strict=True):
-            name = _text(given, WEIGHT) or _text(given, NAME)
-            wanted = _distinct(name) if name else self.ssa_name(argument)
-            inputs.append(self.name(argument, wanted))
-            if _text(given, WEIGHT):
+            weight = _text(given, WEIGHT)
+            wanted = weight_name(weight) if weight else _text(given, NAME)
+            inputs.append(self.name(argument, wanted or self.ssa_name(argument)))
+            if weight:
                 weights.add(inputs[-1].name)
         *body, terminator = (view.operation for view in self.block.operations)
         returned = list(terminator.operands)
@@ -239,9 +239,12 @@ class _FunctionLifter:
         return f"v{name}" if name[:1].isdigit() else name
 
 
-def _distinct(name: str) -> str:
-    """The name itself if it can be printed, else with a digest: programs are compared by the names
-    of their inputs, so what is another name in the module has to be another name there."""
+def weight_name(name: str) -> str:
+    """The name itself if it can be printed, else followed by a digest of it.
+
+    Weights are bound by their names alone, and functions that are compared may take different ones
+    in different orders: two names must not become one, nor depend on what else there is.
+    """
     if unused_name(name, frozenset()) == name:
         return name
     return f"{name}.{hashlib.sha256(name.encode()).hexdigest()[:8]}"

@@ -38,8 +38,6 @@ def run_guarded(
     with a shell's codes for their signals. Any other exception is a bug of ours: a report is saved,
     one line says where (70). `arguments` are those of the command, None for the process's own.
     """
-    if sys.stderr is None:  # pyright: ignore[reportUnnecessaryComparison]
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")
     if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison]
         print(f"{program}: error: standard output is closed", file=sys.stderr)
         return USER_ERROR
@@ -78,7 +76,10 @@ def run_guarded(
 
 def _drop_stdout() -> None:
     """The interpreter flushes stdout once more at exit, which must not fail again."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def save_report(command: Sequence[str], text: str) -> str:

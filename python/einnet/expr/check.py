@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from einnet.expr.functions import FUNCTIONS
-from einnet.expr.index import Index, Var, iterators_of, linear
+from einnet.expr.index import FloorDiv, Index, Var, var
 from einnet.expr.nodes import Body, Call, Read, Residue, Scope, Tensor, box_of, tensors_of
-from einnet.expr.program import Definition, Product, Program, Windowed, results_of
+from einnet.expr.program import Definition, Product, Program, Window, Windowed, results_of
 
 
 class MalformedError(Exception):
@@ -134,20 +134,38 @@ def _check_product(definition: Definition, product: Product) -> None:
 
 def _check_windowed(definition: Definition, library: Windowed) -> None:
     scope = definition.scope
-    if len(scope.body) != 1 or len(scope.term.reads) != 2 or scope.term.guards:
+    if len(scope.body) != 1 or len(scope.term.reads) != 2:
         raise MalformedError(f"no operator of two reads: {scope}")
-    shared = {(w.operand, frozenset((w.x, w.y))) for w in library.windows}
-    found: set[tuple[int, frozenset[str]]] = set()
+    exact = [w for w in library.windows if w.transposed and w.stride > 1]
+    if len(scope.term.guards) != len(exact):
+        raise MalformedError(f"guards that are not those of {library}: {scope}")
+    found: list[Window] = []
     for operand, read in enumerate(scope.term.reads):
         for index in read.index:
-            names = iterators_of(index)
-            if len(names) == 2 and index == linear(0, ((Var(0, n), 1) for n in names)):
-                found.add((operand, names))
+            window = next((w for w in library.windows if _is_window(index, operand, w)), None)
+            if window is not None:
+                found.append(window)
             elif index.name is None:
                 raise MalformedError(f"{index} is neither an iterator nor a window: {scope}")
-    if found != shared:
+    if sorted(map(str, found)) != sorted(map(str, library.windows)):
         raise MalformedError(f"the windows are not those of {library}: {scope}")
     groups = {*library.batch, *library.m, *library.n, *library.k}
     windowed = {name for w in library.windows for name in (w.x, w.y)}
     if groups & windowed or frozenset(groups | windowed) != scope.names:
         raise MalformedError(f"the iterators are not those of {library}: {scope}")
+
+
+def _is_window(index: Index, operand: int, window: Window) -> bool:
+    if operand != window.operand:
+        return False
+    x, y = var(window.x), var(window.y)
+    if not window.transposed:
+        return (index - x * window.stride - y * window.dilation).is_constant
+    if window.stride > 1:
+        if len(index.terms) != 1:
+            return False
+        atom, coefficient = index.terms[0]
+        if not isinstance(atom, FloorDiv) or (coefficient, atom.divisor) != (1, window.stride):
+            return False
+        index = atom.operand
+    return (index - x + y).is_constant

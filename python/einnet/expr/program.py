@@ -29,11 +29,16 @@ class Product:
 
 @dataclass(frozen=True)
 class Window:
-    """A dimension that two iterators share: operand `operand` (0 or 1) is read there at x + y."""
+    """A dimension that two iterators share: operand `operand` (0 or 1) is read there at
+    `stride*x + dilation*y` plus a constant, or, transposed, at `(x - y + c) div stride` plus a
+    constant, guarded so that the division is exact."""
 
     operand: int
     x: str
     y: str
+    stride: int = 1
+    dilation: int = 1
+    transposed: bool = False
 
 
 @dataclass(frozen=True)

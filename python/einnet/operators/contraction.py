@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
-from einnet.expr.index import Index, constant, iterators_of, substitute, var
-from einnet.expr.nodes import Iterator, Read, Scope, Tensor, Term, fresh_name
+from einnet.expr.index import Index, Range, bounds, iterators_of, substitute, var
+from einnet.expr.nodes import Guard, Iterator, Read, Residue, Scope, Tensor, Term, fresh_name
 from einnet.expr.program import Definition, Product, Statement, Window, Windowed
 from einnet.expr.transform import substitute_guard
 from einnet.operators.cost import Machine, definition_seconds
@@ -43,6 +43,16 @@ class Match:
     def extents(self) -> dict[str, int]:
         return {i.name: i.extent for i in self.core.traversal + self.core.summation}
 
+    @property
+    def exact(self) -> tuple[Guard, ...]:
+        """The guards that belong to transposed windows: their divisions are exact."""
+        pairs = {(w.stride, frozenset((w.x, w.y))) for w in self.windows if w.transposed}
+        return tuple(
+            g
+            for g in self.core.term.guards
+            if isinstance(g, Residue) and (g.modulus, iterators_of(g.index)) in pairs
+        )
+
     def row(self, letter: str) -> tuple[str, ...]:
         """The iterators of a row that are in no window."""
         windowed = {name for w in self.windows for name in (w.x, w.y)}
@@ -66,6 +76,8 @@ def match(
     if any(not found.row(r) for r in target.needs) or any(found.row(r) for r in target.forbids):
         return None
     for guard in core.term.guards:
+        if guard in found.exact:
+            continue
         which = owner(guard, table)
         if which is None or _in_window(guard.index, which, windows):
             return None
@@ -117,14 +129,15 @@ def plan(match: Match, result: Tensor, taken: set[str], label: str = "") -> tupl
     summed = [i.name for i in core.summation if i.name in windows]
     statements: list[Statement] = []
     reads = tuple(_operand(match, which, order, result, taken, statements) for which in range(2))
+    traversal = (*order["b"], *order["m"], *inner, *order["n"])
     # Ranges of a library operator start at 0.
     low = {i.name: i.lo for i in core.traversal + core.summation}
-    traversal = (*order["b"], *order["m"], *inner, *order["n"])
-    operator = Scope(
-        tuple(Iterator(n, 0, extents[n]) for n in traversal),
-        tuple(Iterator(n, 0, extents[n]) for n in (*order["k"], *summed)),
-        (Term(reads),),
-    )
+    loops = tuple(Iterator(n, 0, extents[n]) for n in traversal)
+    sums = tuple(Iterator(n, 0, extents[n]) for n in (*order["k"], *summed))
+    moved = {n: var(n) + low[n] for n in low if low[n]}
+    ranges = {i.name: i.range for i in loops + sums}
+    exact = tuple(substitute_guard(g, moved, ranges) for g in match.exact)
+    operator = Scope(loops, sums, (Term(reads, exact),))
     groups = (order["b"], order["m"], order["n"], order["k"])
     library = (
         Windowed(match.target.name, *groups, match.windows) if match.windows else Product(*groups)
@@ -179,14 +192,21 @@ def _operand(
     taken: set[str],
     statements: list[Statement],
 ) -> Read:
-    """The operator's read of an operand: the tensor itself if the layout changes nothing."""
+    """The operator's read of an operand: the tensor itself if the layout changes nothing but the
+    padding of windows, which the operator reads as zeros."""
     layout, index = _layout(match, which, order)
     source = layout.term.reads[0].source
     assert isinstance(source, Tensor)
-    identity = tuple(var(i.name) for i in layout.traversal)
-    moved = layout.term.reads[0].index != identity or source.shape != layout.extents
-    if not moved and not layout.term.guards:
-        return Read(source, index)
+    own = {w.x for w in match.windows if w.operand == which}
+    shifts = [
+        e - var(i.name) for i, e in zip(layout.traversal, layout.term.reads[0].index, strict=False)
+    ]
+    in_place = len(layout.term.reads[0].index) == len(layout.traversal) and all(
+        shift.is_constant and (i.name in own or (shift.const == 0 and i.extent == extent))
+        for shift, i, extent in zip(shifts, layout.traversal, source.shape, strict=True)
+    )
+    if in_place and not layout.term.guards:
+        return Read(source, tuple(e + s.const for e, s in zip(index, shifts, strict=True)))
     name = fresh_name(f"{result.name}_{'ab'[which]}", taken)
     taken.add(name)
     tensor = Tensor(name, layout.extents, source.dtype)
@@ -200,7 +220,6 @@ def _layout(
     """The operand with a dimension for each of its iterators and windows, and the index at which
     the operator reads it. The layout includes the guards that it absorbs."""
     core, extents = match.core, match.extents
-    low = {i.name: i.lo for i in core.traversal + core.summation}
     own = {w.x: w for w in match.windows if w.operand == which}
     hidden = {w.y for w in own.values()}
     middle = [
@@ -211,20 +230,49 @@ def _layout(
     ]
     groups = ("b", "m", "", "k") if which == 0 else ("b", "", "k", "n")
     names = [n for g in groups for n in (order[g] if g else middle)]
-    sizes = dict(extents)
-    for x, window in own.items():
-        sizes[x] = extents[x] + extents[window.y] - 1
+    read = match.operands[which]
+    index = list(read.index)
+    reached: dict[str, tuple[int, Index]] = {}
+    for window in own.values():
+        index, reached[window.x] = _opened(index, window, core)
+    sizes = {n: reached[n][0] if n in reached else extents[n] for n in names}
     traversal = tuple(Iterator(n, 0, sizes[n]) for n in names)
     ranges = {i.name: i.range for i in traversal}
-    values = {n: var(n) + low[n] for n in names if low[n]}
-    values |= {y: constant(low[y]) for y in hidden}
-    read = match.operands[which]
-    index = tuple(substitute(e, values, ranges) for e in read.index)
+    low = {i.name: i.lo for i in core.traversal + core.summation}
+    values = {n: var(n) + low[n] for n in names if low[n] and n not in own}
+    placed = tuple(substitute(e, values, ranges) for e in index)
     guards = tuple(
         substitute_guard(g, values, ranges)
         for g in core.term.guards
-        if owner(g, match.table) == which
+        if owner(g, match.table) == which and g not in match.exact
     )
-    layout = Scope(traversal, (), (Term((Read(read.source, index),), guards),))
-    at = tuple(var(n) + var(own[n].y) if n in own else var(n) for n in names)
-    return layout, at
+    layout = Scope(traversal, (), (Term((Read(read.source, placed),), guards),))
+    return layout, tuple(reached[n][1] if n in reached else var(n) for n in names)
+
+
+def _opened(
+    index: list[Index], window: Window, core: Scope
+) -> tuple[list[Index], tuple[int, Index]]:
+    """The operand's index with the window's value as one iterator, named as its x and starting at
+    0; the extent of that iterator; and the index at which the operator reads it."""
+    ranges = core.ranges
+    x, y = ranges[window.x], ranges[window.y]
+    dimension = next(d for d, e in enumerate(index) if window.x in iterators_of(e))
+    e = index[dimension]
+    if window.transposed and window.stride > 1:
+        # The numerator's constant is part of the operator: the division is not linear.
+        lo, hi = bounds(e, ranges)
+        opened = var(window.x) + lo
+        own = {window.x: Range(0, x.extent), window.y: Range(0, y.extent)}
+        moved = {window.x: var(window.x) + x.lo, window.y: var(window.y) + y.lo}
+        at = substitute(e, moved, own) - lo
+        extent = hi - lo + 1
+    else:
+        sign = -1 if window.transposed else window.dilation
+        value = var(window.x) * window.stride + var(window.y) * sign
+        scale = e.coefficient(window.x) // window.stride
+        lo, hi = bounds(value, ranges)
+        opened = e - value * scale + (var(window.x) + lo) * scale
+        at = value + (x.lo * window.stride + y.lo * sign - lo)
+        extent = hi - lo + 1
+    return [*index[:dimension], opened, *index[dimension + 1 :]], (extent, at)

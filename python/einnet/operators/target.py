@@ -14,14 +14,18 @@ from dataclasses import dataclass
 class Pair:
     """A dimension of operand `operand` whose index is x + y.
 
-    `x` and `y` are the rows of the two iterators; `extent` is what y's must be, None for any. A
-    pair with an extent has to be matched, one without may be absent.
+    `x` and `y` are the rows of the two iterators; `extent` is what y's must be, None for any. The
+    operator may have a stride and a dilation of its own, `stride*x + dilation*y`, or be transposed,
+    `(x - y) div stride` where the division is exact; constants are padding, always allowed.
     """
 
     operand: int
     x: str
     y: str
     extent: int | None = None
+    strided: bool = False
+    dilated: bool = False
+    transposed: bool = False
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from collections.abc import Iterator as Iterable_
 from dataclasses import dataclass
 
 from einnet.expr.index import FloorDiv, Index, Ranges, Var, iterators_of
-from einnet.expr.nodes import Guard, Read, Scope
+from einnet.expr.nodes import Guard, Read, Residue, Scope
 from einnet.expr.program import Window
 from einnet.expr.radix import Part, is_digit, parts_of
 from einnet.operators.product import PRODUCT
@@ -92,6 +92,7 @@ def distance(
     windows: list[Window] = []
     for which, dimension, part in _bad_parts(operands, ranges, within):
         fit = _fit(part, which, operands[which], table, ranges, wanted)
+        fit = fit or _fit_transposed(part, which, operands[which], table, core, wanted)
         if fit is None:
             value += _part_weight(part, sums)
             obstacles.append(BadPart(which, dimension, part))
@@ -103,7 +104,10 @@ def distance(
             obstacles.append(BadPart(which, dimension, part, pair))
         else:
             windows.append(window)
+    exact = {guard_of(w, core) for w in windows if w.transposed}
     for guard in core.term.guards:
+        if guard in exact:
+            continue
         if within is not None and not iterators_of(guard.index) & within:
             continue
         if owner(guard, table) is None:
@@ -143,22 +147,61 @@ def _fit(
         return None
     best: tuple[float, Pair, Window] | None = None
     for pair in wanted:
-        if pair.operand != which:
+        if pair.operand != which or pair.transposed:
             continue
         for (x, cx), (y, cy) in (((first, a), (second, b)), ((second, b), (first, a))):
             if table.rows[x.name] != pair.x or table.rows[y.name] != pair.y:
                 continue
             if sum(bool(iterators_of(e) & {x.name, y.name}) for e in read.index) != 1:
                 continue
-            penalty = _WRONG_COEFFICIENT * (abs(cx) != 1 or abs(cy) != 1)
+            stride = abs(cx) if pair.strided else 1
+            dilation = abs(cy) if pair.dilated else 1
+            penalty = _WRONG_COEFFICIENT * (abs(cx) != stride or abs(cy) != dilation)
             penalty += _NEGATIVE_TERM * (cx < 0 or cy < 0)
             extent = ranges[y.name].extent
             if pair.extent is not None and extent != pair.extent:
                 too_long = extent > pair.extent or not penalty
                 penalty += _LONG_WINDOW if too_long else _SHORT_WINDOW
             if best is None or penalty < best[0]:
-                best = penalty, pair, Window(which, x.name, y.name)
+                best = penalty, pair, Window(which, x.name, y.name, stride, dilation)
     return best
+
+
+def _fit_transposed(
+    part: Part, which: int, read: Read, table: Table, core: Scope, wanted: list[Pair]
+) -> tuple[float, Pair, Window] | None:
+    """The pair that `(x - y) div stride`, guarded to be exact, is; `x - y` itself for stride 1."""
+    pair = next((p for p in wanted if p.transposed and p.operand == which), None)
+    if pair is None or not part.terms:
+        return None
+    atom, coefficient = part.terms[0]
+    stride, inside = 1, part
+    if isinstance(atom, FloorDiv) and coefficient == 1 and len(part.terms) == 1:
+        stride, inside = atom.divisor, atom.operand
+    signs = {a.name: c for a, c in inside.terms if isinstance(a, Var)}
+    if len(inside.terms) != 2 or sorted(signs.values()) != [-1, 1]:
+        return None
+    x, y = sorted(signs, key=lambda name: -signs[name])
+    if table.rows[x] != pair.x or table.rows[y] != pair.y:
+        return None
+    if pair.extent is not None and core.ranges[y].extent != pair.extent:
+        return None
+    if sum(bool(iterators_of(e) & {x, y}) for e in read.index) != 1:
+        return None
+    window = Window(which, x, y, stride, transposed=True)
+    if stride > 1 and guard_of(window, core) is None:
+        return None
+    return 0.0, pair, window
+
+
+def guard_of(window: Window, core: Scope) -> Guard | None:
+    """The guard that makes a transposed window's division exact."""
+    for guard in core.term.guards:
+        names = iterators_of(guard.index)
+        same = names == frozenset((window.x, window.y))
+        if same and isinstance(guard, Residue) and guard.modulus == window.stride:
+            return guard
+    return None
 
 
 def _part_weight(part: Part, sums: set[str]) -> float:

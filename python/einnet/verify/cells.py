@@ -27,6 +27,8 @@ Integers = NDArray[np.int64]
 
 _NOWHERE = Range(0, 0)
 
+_LONGEST = 1 << 60
+
 
 @dataclass(frozen=True, eq=False)
 class Patch:
@@ -63,6 +65,8 @@ def cells_of(problem: Problem, limit: int) -> Cells:
     """The cells of the problem's box. Raises UndecidedError where a block that has to be
     enumerated has more than `limit` positions."""
     periods = {a.name: problem.period(a.name) for a in problem.axes}
+    if prod(periods.values()) >= _LONGEST:
+        raise UndecidedError("the indices repeat after more positions than 60 bits can count")
     sliding = [(g, t) for t in problem.terms for g in t.guards if _slides(g, periods)]
     blocks: list[tuple[Patch, ...]] = []
     for axes in _blocks(problem.axes, [g for g, _ in sliding]):
@@ -157,7 +161,9 @@ def _live_sets(
     sizes: list[int] = []
     for name in names:
         whole = periods[name]
-        shift += step(guard.index, name, whole) * (points[place[name]] // whole)
+        quotients = points[place[name]] // whole
+        if quotients.any():  # Otherwise the step leaves the box and may be any integer.
+            shift += step(guard.index, name, whole) * quotients
         residue = residue * whole + points[place[name]] % whole
         sizes.append(whole)
     extents = [i.extent for i in term.sums]

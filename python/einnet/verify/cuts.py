@@ -18,7 +18,7 @@ import numpy as np
 
 from einnet.expr.index import Index, iterators_of, var
 from einnet.expr.nodes import Iterator, Tensor
-from einnet.expr.program import Definition, Opaque, Program, without_dead
+from einnet.expr.program import Definition, Opaque, Program, Statement, results_of
 from einnet.verify.cells import Integers
 from einnet.verify.certificate import Segment
 from einnet.verify.evaluate import cost, evaluate_terms
@@ -31,6 +31,7 @@ from einnet.verify.flatten import (
     UndecidedError,
     compose,
     flatten,
+    narrow,
     simplify,
 )
 from einnet.verify.maps import index_maps
@@ -56,7 +57,7 @@ class Symbol:
 
 @dataclass(frozen=True, eq=False)
 class OpaqueSymbol:
-    """The results of one opaque operation."""
+    """The results of one opaque operation; one without results is there for its effect."""
 
     results: tuple[Tensor, ...]
     operands: tuple[FlatScope, ...]
@@ -73,6 +74,7 @@ class Session:
     symbols: dict[str, Symbol] = field(default_factory=dict[str, Symbol])
     opaques: list[OpaqueSymbol] = field(default_factory=list[OpaqueSymbol])
     opaque_names: set[str] = field(default_factory=set[str])
+    effects: tuple[list[OpaqueSymbol], list[OpaqueSymbol]] = field(default_factory=lambda: ([], []))
     segments: list[Segment] = field(default_factory=list[Segment])
     comparisons: int = 0
     unmatched: list[str] = field(default_factory=list[str])
@@ -88,14 +90,17 @@ class Session:
         """The flat sums of the program's outputs. The candidate comes after the reference."""
         definitions: dict[str, FlatScope] = {}
         place = "candidate" if candidate else "reference"
-        for statement in without_dead(program).statements:
+        for statement in _needed(program):
             if isinstance(statement, Definition):
                 call = self.namer(statement.result.name, place)
                 definitions[statement.result.name] = flatten(
                     statement.scope, definitions, call, self.budget.terms
                 )
-            else:
+            elif statement.results:
                 self._opaque(statement, definitions, place)
+            else:
+                operands = tuple(definitions.get(t.name, whole(t)) for t in statement.operands)
+                self.effects[candidate].append(OpaqueSymbol((), operands, statement.operation))
         return [definitions.get(t.name, whole(t)) for t in program.outputs]
 
     def namer(self, where: str, place: str) -> Namer:
@@ -126,9 +131,9 @@ class Session:
         self.unmatched_names.add(name)
 
     def _fresh(self, stem: str) -> str:
-        """A name that no input and no other symbol has."""
+        """A name that no input and no other symbol has, nor begins with."""
         name = f"{stem}#{len(self.symbols) + len(self.opaques)}"
-        while name in self.inputs:
+        while any(i.startswith(name) for i in self.inputs):
             name += "#"
         return name
 
@@ -182,9 +187,9 @@ class Session:
         if (cost(reference.terms) + cost(candidate.terms)) * len(rows) > self.budget.work:
             return True  # Left to the proof, which gives the reason.
         lookup = random_elements(self.randoms)
-        rounds = self.randoms.rounds
-        left = evaluate_terms(reference.terms, names, rows, lookup, rounds)
-        return bool((left == evaluate_terms(candidate.terms, names, rows, lookup, rounds)).all())
+        fields = self.randoms.fields
+        left = evaluate_terms(reference.terms, names, rows, lookup, fields)
+        return bool((left == evaluate_terms(candidate.terms, names, rows, lookup, fields)).all())
 
     # -- opaque operations ---------------------------------------------------------------------
 
@@ -215,16 +220,29 @@ class Session:
     def _same(
         self, known: OpaqueSymbol, statement: Opaque, operands: tuple[FlatScope, ...]
     ) -> bool:
-        if (
-            known.operation != statement.operation
-            or [(t.shape, t.dtype) for t in known.results]
-            != [(t.shape, t.dtype) for t in statement.results]
-            or [o.box for o in known.operands] != [o.box for o in operands]
-        ):
+        kinds = [[(t.shape, t.dtype) for t in s.results] for s in (known, statement)]
+        return (
+            known.operation == statement.operation
+            and kinds[0] == kinds[1]
+            and self._same_operands(known.results[0].name, known.operands, operands)
+        )
+
+    def check_effects(self) -> None:
+        """Raises UndecidedError unless both programs have the same effects in the same order."""
+        ours, theirs = self.effects
+        if [e.operation for e in ours] != [e.operation for e in theirs]:
+            raise UndecidedError("the operations without results are not the same")
+        for known, other in zip(ours, theirs, strict=True):
+            if not self._same_operands(known.operation, known.operands, other.operands):
+                raise UndecidedError(f"{known.operation!r} was not shown to have equal operands")
+
+    def _same_operands(
+        self, name: str, known: tuple[FlatScope, ...], operands: tuple[FlatScope, ...]
+    ) -> bool:
+        if [o.box for o in known] != [o.box for o in operands]:
             return False
-        pairs = list(zip(known.operands, operands, strict=True))
-        for ours, theirs in pairs:
-            proof = self.compare(known.results[0].name, ours, theirs)
+        for ours, theirs in zip(known, operands, strict=True):
+            proof = self.compare(name, ours, theirs)
             if not isinstance(proof, Segment):
                 return False
             self.segments.append(proof)
@@ -246,7 +264,7 @@ class Session:
             left -= cost(terms) * len(rows)
             if left < 0:
                 raise UndecidedError("evaluating the nonlinear functions takes too much work")
-            return evaluate_terms(terms, names, rows, lookup, randoms.rounds)
+            return evaluate_terms(terms, names, rows, lookup, randoms.fields)
 
         def lookup(tensor: Tensor, key: Integers) -> Values:
             symbol = self.symbols.get(tensor.name)
@@ -272,6 +290,18 @@ class Session:
 
     def depends_on_functions(self, scope: FlatScope) -> bool:
         return any(n in self.symbols or n in self.opaque_names for n in scope.tensors)
+
+
+def _needed(program: Program) -> list[Statement]:
+    """The statements that outputs or effects depend on; operations without results are effects."""
+    names = {t.name for t in program.outputs}
+    kept: list[Statement] = []
+    for statement in reversed(program.statements):
+        results = results_of(statement)
+        if not results or any(t.name in names for t in results):
+            kept.append(statement)
+            names.update(t.name for t in statement.operands)
+    return kept[::-1]
 
 
 def whole(tensor: Tensor) -> FlatScope:
@@ -307,4 +337,4 @@ def _moved(scope: FlatScope, index: tuple[Index, ...], axes: tuple[Iterator, ...
     names = (f"%{n}" for n in count())
     terms = compose(scope, index, ranges, lambda: next(names))
     simple = (simplify(t, ranges) for t in terms)
-    return FlatScope(axes, tuple(t for t in simple if t is not None))
+    return narrow(FlatScope(axes, tuple(t for t in simple if t is not None)))

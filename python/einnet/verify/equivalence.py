@@ -1,9 +1,9 @@
-"""Are two programs equal for all inputs? Random testing in a prime field at enough positions.
+"""Are two programs equal for all inputs? Random testing in prime fields at enough positions.
 
 The parts are `flatten` (programs as sums), `cuts` (nonlinear functions), `problem`, `straighten`
 and `cells` (where a sum has one shape), `positions` (which positions decide a cell), `evaluate`
-and `field` (random values). Inputs are random, constants are exact rationals taken modulo the
-prime, and no rounding enters: a definition's element type means nothing here, a rounding to it has
+and `field` (random values). Inputs are random, constants are exact rationals taken modulo random
+primes, and no rounding enters: a definition's element type means nothing here, a rounding to it has
 to be a call.
 """
 
@@ -63,6 +63,7 @@ class Undecided:
     reason: str
 
 
+_TOO_DEEP = "scopes or indices are nested too deeply"
 _SAMPLED_BOXES = 8
 _SAMPLES_EACH = 6
 
@@ -79,21 +80,25 @@ def compare(
 ) -> Verdict:
     """Whether the programs, functions of the same inputs, have equal outputs, in order.
 
-    Outputs may have other names. Raises InputError if inputs or outputs do not correspond, and
-    MalformedError for a program that breaks the language's rules.
+    Outputs may have other names; operations without results have to be the same, in order. Raises
+    InputError if inputs or outputs do not correspond, MalformedError for a program that breaks the
+    language's rules, and ValueError for less than one round.
     """
-    check_program(reference)
-    check_program(candidate)
-    _check_signature(reference, candidate)
     inputs = frozenset(t.name for t in reference.inputs)
     session = Session(Randoms(seed, rounds), budget, inputs)
     try:
+        check_program(reference)
+        check_program(candidate)
+        _check_signature(reference, candidate)
         ours = session.outputs(reference, candidate=False)
         theirs = session.outputs(candidate, candidate=True)
+        session.check_effects()
+        names = [t.name for t in reference.outputs]
+        return _verdict(session, list(zip(names, ours, theirs, strict=True)))
     except UndecidedError as reason:
         return Undecided(str(reason))
-    names = [t.name for t in reference.outputs]
-    return _verdict(session, list(zip(names, ours, theirs, strict=True)))
+    except RecursionError:
+        return Undecided(_TOO_DEEP)
 
 
 def compare_scopes(
@@ -105,6 +110,17 @@ def compare_scopes(
     budget: Budget = DEFAULT_BUDGET,
 ) -> Verdict:
     """Whether two scopes over equal boxes denote the same tensor. Tensors of one name are one."""
+    try:
+        return _compare_scopes(reference, candidate, Randoms(seed, rounds), budget)
+    except UndecidedError as reason:
+        return Undecided(str(reason))
+    except RecursionError:
+        return Undecided(_TOO_DEEP)
+
+
+def _compare_scopes(
+    reference: Scope, candidate: Scope, randoms: Randoms, budget: Budget
+) -> Verdict:
     for scope in (reference, candidate):
         check_scope(scope)
     if reference.box != candidate.box:
@@ -113,14 +129,11 @@ def compare_scopes(
     for tensor in tensors_of(candidate):
         if declared.setdefault(tensor.name, tensor) != tensor:
             raise InputError(f"tensor {tensor.name} has two types in the scopes")
-    session = Session(Randoms(seed, rounds), budget, frozenset(declared))
-    try:
-        sides = [
-            flatten(scope, {}, session.namer("the scope", side), budget.terms)
-            for scope, side in ((reference, "reference"), (candidate, "candidate"))
-        ]
-    except UndecidedError as reason:
-        return Undecided(str(reason))
+    session = Session(randoms, budget, frozenset(declared))
+    sides = [
+        flatten(scope, {}, session.namer("the scope", side), budget.terms)
+        for scope, side in ((reference, "reference"), (candidate, "candidate"))
+    ]
     return _verdict(session, [("result", sides[0], sides[1])])
 
 
@@ -173,7 +186,9 @@ def _verdict(session: Session, outputs: list[tuple[str, FlatScope, FlatScope]]) 
         session.segments.append(result)
     randoms = session.randoms
     return Equal(
-        Certificate(tuple(session.segments), randoms.seed, randoms.rounds, session.comparisons)
+        Certificate(
+            tuple(session.segments), randoms.seed, randoms.fields.primes, session.comparisons
+        )
     )
 
 

@@ -1,4 +1,4 @@
-"""Values of flat sums at given positions, in the prime field, all rounds at once.
+"""Values of flat sums at given positions, in prime fields, all rounds at once.
 
 A term is a product of arrays, one per read or guard, each over the summation iterators that it
 depends on; the sums are eliminated one after another, the cheapest first, so that no array is
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from einnet.expr.index import evaluate, iterators_of
 from einnet.expr.nodes import Guard, Tensor
 from einnet.verify.cells import holds
-from einnet.verify.field import PRIME, Values, constant, folded, reduced
+from einnet.verify.field import Fields, Values
 from einnet.verify.flatten import Element, FlatTerm
 
 Integers = NDArray[np.int64]
@@ -46,22 +46,22 @@ def evaluate_terms(
     axes: Sequence[str],
     positions: Integers,
     lookup: Lookup,
-    rounds: int,
+    fields: Fields,
 ) -> Values:
     """The sum of the terms at `positions[n, axis]`: field elements `[round, n]`."""
-    total = np.zeros((rounds, len(positions)), np.uint64)
+    total = np.zeros((fields.rounds, len(positions)), np.uint64)
     for term in terms:
         sums = {i.name: np.arange(i.lo, i.hi, dtype=np.int64) for i in term.sums}
         sizes = {n: len(v) for n, v in sums.items()}
         peak = max(_steps(_dependences(term), sizes), default=1)
         rows = max(1, _CHUNK // max(peak, 1))
-        weight = np.uint64(constant(term.coefficient))
+        weight = fields.constant(term.coefficient, 2)
         for start in range(0, len(positions), rows):
             part = positions[start : start + rows]
             values = {n: part[:, a] for a, n in enumerate(axes)}
-            sum_ = _term(term, values, sums, len(part), lookup, rounds)
-            total[:, start : start + rows] += folded(sum_ * weight)
-    return reduced(total)
+            sum_ = _term(term, values, sums, len(part), lookup, fields)
+            total[:, start : start + rows] += fields.reduced(sum_ * weight)
+    return fields.reduced(total)
 
 
 def _dependences(term: FlatTerm) -> list[frozenset[str]]:
@@ -96,10 +96,10 @@ def _next(dependences: Sequence[frozenset[str]], sizes: Mapping[str, int]) -> fr
 
 
 def _term(
-    term: FlatTerm, position: Arrays, sums: Arrays, rows: int, lookup: Lookup, rounds: int
+    term: FlatTerm, position: Arrays, sums: Arrays, rows: int, lookup: Lookup, fields: Fields
 ) -> Values:
     """The term without its coefficient at some positions, `[round, row]`."""
-    zero = np.zeros((rounds, rows), np.uint64)
+    zero = np.zeros((fields.rounds, rows), np.uint64)
     sums = _live(term.guards, position, sums, rows)
     if not all(len(v) for v in sums.values()):
         return zero
@@ -107,8 +107,8 @@ def _term(
     if max(_steps(_dependences(term), sizes), default=1) > 4 * _CHUNK:
         longest = max(sizes, key=lambda n: sizes[n])
         for piece in np.array_split(sums[longest], 2):
-            zero += _term(term, position, {**sums, longest: piece}, rows, lookup, rounds)
-        return folded(zero)
+            zero += _term(term, position, {**sums, longest: piece}, rows, lookup, fields)
+        return fields.reduced(zero)
     environment = _environment(position, sums, rows)
     scalar = np.zeros((1,) * (1 + len(sums)), np.int64)
     arrays: list[tuple[frozenset[str], Values]] = []
@@ -119,7 +119,7 @@ def _term(
     for element in term.elements:
         depends = frozenset[str]().union(*(iterators_of(i) for i in element.index)) & sums.keys()
         arrays.append((depends, _element(element, environment, scalar, lookup)))
-    return np.broadcast_to(_contracted(arrays, sizes), zero.shape)
+    return np.broadcast_to(_contracted(arrays, sizes, fields), zero.shape)
 
 
 def _live(guards: Sequence[Guard], position: Arrays, sums: Arrays, rows: int) -> Arrays:
@@ -151,35 +151,34 @@ def _element(element: Element, environment: Arrays, scalar: Integers, lookup: Lo
     return lookup(element.tensor, key)
 
 
-def _contracted(arrays: list[tuple[frozenset[str], Values]], sizes: Mapping[str, int]) -> Values:
+def _contracted(
+    arrays: list[tuple[frozenset[str], Values]], sizes: Mapping[str, int], fields: Fields
+) -> Values:
     """The sum of the product, `[round or 1, row or 1]`; the arrays say what they depend on."""
     axis = {n: 2 + place for place, n in enumerate(sizes)}
     used = frozenset[str]().union(*(d for d, _ in arrays))
-    one = np.ones((1,) * (2 + len(sizes)), np.uint64)
     current = [(d, a) for d, a in arrays if d]
     scalars = [a for d, a in arrays if not d]
-    scalars.append(
-        one * np.uint64(prod(n for name, n in sizes.items() if name not in used) % PRIME)
-    )
+    idle = prod(n for name, n in sizes.items() if name not in used)
+    scalars.append(fields.integer(idle, 2 + len(sizes)))
     while current:
         joined = _next([d for d, _ in current], sizes)
         inside = sorted((a for d, a in current if d <= joined), key=lambda a: a.size)
         rest = [(d, a) for d, a in current if not d <= joined]
         kept = joined & frozenset[str]().union(*(d for d, _ in rest))
         gone = tuple(axis[n] for n in joined - kept)
-        # Below 2^31 + 8 each, so 2^32 of them add up without overflow.
-        added = folded(_product(inside).sum(axis=gone, keepdims=True))
+        added = fields.reduced(_product(inside, fields).sum(axis=gone, keepdims=True))
         if kept:
             current = [*rest, (kept, added)]
         else:
             current = rest
             scalars.append(added)
-    result = _product(sorted(scalars, key=lambda a: a.size))
+    result = _product(sorted(scalars, key=lambda a: a.size), fields)
     return result.reshape(result.shape[:2])
 
 
-def _product(arrays: Sequence[Values]) -> Values:
+def _product(arrays: Sequence[Values], fields: Fields) -> Values:
     result = arrays[0]
     for array in arrays[1:]:
-        result = folded(result * array)
+        result = fields.reduced(result * array)
     return result

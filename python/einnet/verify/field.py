@@ -1,63 +1,81 @@
-"""Random elements of tensors in the prime field, made when they are asked for.
+"""Random elements of tensors in prime fields, made when they are asked for.
 
 Every element is a hash of (seed, round, tensor, index): all programs see the same random inputs
-and nothing of a tensor's size is stored. Values are `uint64` below 2^31 + 8, reduced for good only
-by `reduced`; two such values multiply without overflow.
+and nothing of a tensor's size is stored. Each round has a field of its own, modulo a random prime
+of 31 bits: a prime that is known beforehand could divide the difference of two constants, or of two
+sums of them. Values are `uint64` below the prime, with the rounds as leading axis; two values
+multiply without overflow, and 2^32 of them add up without.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from functools import lru_cache
+from itertools import count, islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 from einnet.verify.flatten import UndecidedError
 
-PRIME = 2**31 - 1
-
 Values = NDArray[np.uint64]
 
-_P = np.uint64(PRIME)
-_BITS = np.uint64(31)
+SMALLEST = 1 << 30
+"""Primes are drawn from those between this number and its double, all equally likely."""
+
+PRIMES = 50_697_537
+"""How many there are: pi(2^31) - pi(2^30)."""
 
 
-def folded(values: Values) -> Values:
-    """The same residues below 2^31 + 8, in place."""
-    for _ in range(2):
-        high = values >> _BITS
-        values &= _P
-        values += high
-    return values
+class Fields:
+    """The fields of the integers modulo some primes, one for each round."""
 
+    def __init__(self, primes: Sequence[int]) -> None:
+        self.primes = tuple(primes)
+        self._moduli = np.array(self.primes, np.uint64)
 
-def reduced(values: Values) -> Values:
-    """The residues themselves, 0 <= x < p."""
-    return values % _P
+    @property
+    def rounds(self) -> int:
+        return len(self.primes)
 
+    def reduced(self, values: Values) -> Values:
+        """The residues of numbers below 2^64, `[round or 1, ...]`."""
+        return values % self._along(self._moduli, values.ndim)
 
-def constant(value: Fraction) -> int:
-    """The rational in the field. Raises UndecidedError if p divides its denominator."""
-    if value.denominator % PRIME == 0:
-        raise UndecidedError(f"the constant {value} has no value modulo {PRIME}")
-    return value.numerator * pow(value.denominator, -1, PRIME) % PRIME
+    def integer(self, value: int, rank: int) -> Values:
+        """The integer in each field, as an array of this rank."""
+        return self._along(np.array([value % p for p in self.primes], np.uint64), rank)
+
+    def constant(self, value: Fraction, rank: int) -> Values:
+        """The rational in each field; raises UndecidedError if a prime divides its denominator."""
+        if not all(value.denominator % p for p in self.primes):
+            raise UndecidedError(f"the constant {value} has no value modulo one of {self.primes}")
+        inverses = (pow(value.denominator, -1, p) for p in self.primes)
+        residues = [value.numerator * i % p for i, p in zip(inverses, self.primes, strict=True)]
+        return self._along(np.array(residues, np.uint64), rank)
+
+    def _along(self, values: Values, rank: int) -> Values:
+        return values.reshape((-1,) + (1,) * (rank - 1))
 
 
 class Randoms:
-    """The random tensors of one test: `rounds` independent ones under each name."""
+    """The random tensors of one test: one under each name for each round, independent."""
 
     def __init__(self, seed: int, rounds: int) -> None:
+        """Raises ValueError for no rounds: they would find everything equal."""
+        if rounds < 1:
+            raise ValueError(f"{rounds} rounds of random testing")
         self.seed = seed
-        self.rounds = rounds
+        self.fields = Fields(random_primes(seed, rounds))
         self._streams: dict[str, Values] = {}
 
     def stream(self, name: str) -> Values:
         """One 64-bit key for each round."""
         found = self._streams.get(name)
         if found is None:
-            size = 8 * self.rounds
+            size = 8 * self.fields.rounds
             text = f"{self.seed}:{name}".encode()
             digest = hashlib.shake_128(text).digest(size)
             found = np.frombuffer(digest, np.uint64).copy()
@@ -67,7 +85,8 @@ class Randoms:
     def at(self, name: str, keys: NDArray[np.int64]) -> Values:
         """The field elements under integer keys, with a leading axis for the rounds."""
         stream = self.stream(name).reshape((-1,) + (1,) * keys.ndim)
-        return _mixed((keys.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15))[None] + stream)
+        state = (keys.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15))[None] + stream
+        return self.fields.reduced(_scrambled(state))
 
     def of_values(self, name: str, arguments: Sequence[Values]) -> Values:
         """A random function of field elements; arguments have the rounds as leading axis."""
@@ -75,12 +94,8 @@ class Randoms:
             self.stream(name).reshape((-1,) + (1,) * (arguments[0].ndim - 1)), arguments[0].shape
         )
         for argument in arguments:
-            state = _scrambled(state ^ (reduced(argument) + np.uint64(1)) * np.uint64(PRIME))
-        return folded(state)
-
-
-def _mixed(state: Values) -> Values:
-    return folded(_scrambled(state))
+            state = _scrambled(state ^ (argument + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15))
+        return self.fields.reduced(state)
 
 
 def _scrambled(state: Values) -> Values:
@@ -91,3 +106,38 @@ def _scrambled(state: Values) -> Values:
     state *= np.uint64(0x94D049BB133111EB)
     state ^= state >> np.uint64(31)
     return state
+
+
+# Primes -------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=64)
+def random_primes(seed: int, number: int) -> tuple[int, ...]:
+    """Primes of 31 bits, uniform and independent, from the seed."""
+    return tuple(islice(filter(is_prime, _odd_numbers(seed)), number))
+
+
+def _odd_numbers(seed: int) -> Iterable[int]:
+    """Uniform odd numbers from `SMALLEST` to its double."""
+    for block in count():
+        digest = hashlib.blake2b(f"{seed}:primes:{block}".encode(), digest_size=4).digest()
+        yield SMALLEST | int.from_bytes(digest, "little") % SMALLEST | 1
+
+
+def is_prime(number: int) -> bool:
+    """Whether an odd number below 2^32 is prime: Miller and Rabin's test to the bases 2, 7, 61,
+    which decides that (Jaeschke, 1993)."""
+    odd, twos = number - 1, 0
+    while odd % 2 == 0:
+        odd, twos = odd // 2, twos + 1
+    for base in (2, 7, 61):
+        power = pow(base, odd, number)
+        if power in (0, 1, number - 1):
+            continue
+        for _ in range(twos - 1):
+            power = power * power % number
+            if power == number - 1:
+                break
+        else:
+            return False
+    return number > 1

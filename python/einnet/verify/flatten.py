@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from math import prod
 
 from einnet.expr.index import (
     Index,
@@ -114,11 +115,13 @@ def compose(
     """
     inside = tuple(outside(index, source.box, ranges))
     composed: list[FlatTerm] = []
+    # An iterator of the reader may be called like one that `fresh` makes.
+    unused = (name for name in iter(fresh, None) if name not in ranges)
     for term in source.terms:
         values = {a.name: e for a, e in zip(source.axes, index, strict=True)}
         sums: list[Iterator] = []
         for iterator in term.sums:
-            renamed = Iterator(fresh(), iterator.lo, iterator.hi)
+            renamed = Iterator(next(unused), iterator.lo, iterator.hi)
             values[iterator.name] = var(renamed.name)
             sums.append(renamed)
         inner = {**ranges, **{i.name: i.range for i in sums}}
@@ -200,6 +203,43 @@ def _tighten(term: FlatTerm) -> FlatTerm | None:
     return FlatTerm(term.coefficient, sums, term.elements, term.guards)
 
 
+_WIDTH = 1 << 60
+"""Integers below this are computed in 64 bits."""
+
+
+def narrow(scope: FlatScope) -> FlatScope:
+    """The scope itself; raises UndecidedError where 64 bits do not hold its integers.
+
+    Those are the values of indices and of all their parts, the limits of guards, and the row-major
+    numbers of elements.
+    """
+    ranges = {a.name: a.range for a in scope.axes}
+    for term in scope.terms:
+        inner = {**ranges, **{i.name: i.range for i in term.sums}}
+        largest = [max(abs(r.lo), abs(r.hi)) for r in inner.values()]
+        largest += [_magnitude(index, inner) for index in term.indices]
+        largest += [prod(e.tensor.shape) for e in term.elements]
+        for guard in term.guards:
+            within = isinstance(guard, Within)
+            largest += [abs(guard.lo), abs(guard.hi)] if within else [guard.modulus]
+        if max(largest, default=0) >= _WIDTH:
+            raise UndecidedError("an index, an extent or the size of a tensor exceeds 60 bits")
+    return scope
+
+
+def _magnitude(index: Index, ranges: Ranges) -> int:
+    """No part of the index is, while it is evaluated, further away from 0 than this."""
+    total = abs(index.const)
+    for atom, coefficient in index.terms:
+        if isinstance(atom, Var):
+            low, high = ranges[atom.name]
+            total += abs(coefficient) * max(abs(low), abs(high))
+        else:
+            # The divisor counts too: it has to fit as well.
+            total += abs(coefficient) * (_magnitude(atom.operand, ranges) + atom.divisor)
+    return total
+
+
 class _Flattener:
     def __init__(self, definitions: Mapping[str, FlatScope], call: Namer, limit: int) -> None:
         self.definitions = definitions
@@ -220,7 +260,7 @@ class _Flattener:
             for t in self.body(scope.body, ranges)
         ]
         simple = (simplify(t, outer) for t in terms)
-        return FlatScope(scope.traversal, tuple(t for t in simple if t is not None))
+        return narrow(FlatScope(scope.traversal, tuple(t for t in simple if t is not None)))
 
     def body(self, body: Body, ranges: Ranges) -> list[FlatTerm]:
         terms: list[FlatTerm] = []
@@ -261,7 +301,8 @@ class _Flattener:
             *(iterators_of(i) for body in bodies for t in body for i in t.indices)
         )
         axes = tuple(Iterator(n, *r) for n, r in ranges.items() if n in used)
-        symbol = self.call(call.function, tuple(FlatScope(axes, body) for body in bodies))
+        arguments = tuple(narrow(FlatScope(axes, body)) for body in bodies)
+        symbol = self.call(call.function, arguments)
         return compose(symbol, tuple(var(a.name) for a in axes), ranges, self.fresh)
 
     def check(self, terms: int) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import lcm, prod
 
 import numpy as np
 
@@ -13,13 +15,14 @@ from einnet.expr.nodes import Tensor
 from einnet.verify.cells import Cells, Integers, Patch, cells_of, grid
 from einnet.verify.certificate import Segment
 from einnet.verify.evaluate import Lookup, cost, evaluate_terms
-from einnet.verify.field import PRIME, Randoms, Values, constant
-from einnet.verify.flatten import FlatScope, UndecidedError
+from einnet.verify.field import Randoms, Values
+from einnet.verify.flatten import FlatScope, FlatTerm, UndecidedError, narrow
 from einnet.verify.positions import AFFINE, EVERY, SIMPLEX, positions_of, slope_count
 from einnet.verify.problem import Problem, problem_of
 from einnet.verify.regions import Box, boxes_of_cell, strided_boxes
 
 IDENTICAL = "identical"
+EMPTY = "no positions"
 
 
 @dataclass(frozen=True)
@@ -67,22 +70,26 @@ def check(
     name: str, reference: FlatScope, candidate: FlatScope, randoms: Randoms, budget: Budget
 ) -> Segment | Mismatch:
     """Compare two scopes over equal boxes. Raises UndecidedError when the budget is exceeded."""
+    if 0 in reference.extents:
+        return Segment(name, 0, 0, (0, 0), 1, 0, 0, EMPTY)
     problem = problem_of(reference, candidate)
+    for side in (problem.reference, problem.candidate):
+        narrow(FlatScope(problem.axes, side))
     terms = (len(problem.reference), len(problem.candidate))
     degree = max((len(t.elements) for t in problem.terms), default=0)
     if Counter(problem.reference) == Counter(problem.candidate):
-        return Segment(name, 0, 0, terms, 1, degree, IDENTICAL)
-    _check_constants(problem)
+        return Segment(name, 0, 0, terms, 1, degree, 0, IDENTICAL)
     plan = _plan(problem, budget)
     lookup = random_elements(randoms)
     axes = [a.name for a in problem.axes]
     rows = plan.positions
-    left = evaluate_terms(problem.reference, axes, rows, lookup, randoms.rounds)
-    right = evaluate_terms(problem.candidate, axes, rows, lookup, randoms.rounds)
+    left = evaluate_terms(problem.reference, axes, rows, lookup, randoms.fields)
+    right = evaluate_terms(problem.candidate, axes, rows, lookup, randoms.fields)
     different = left != right
     if not different.any():
         cells = len(plan.patches) or len(rows)
-        return Segment(name, cells, len(rows), terms, plan.slopes, degree, plan.method)
+        bits = coefficient_bits(problem.terms)
+        return Segment(name, cells, len(rows), terms, plan.slopes, degree, bits, plan.method)
     failing = np.nonzero(different.any(axis=0))[0]
     row = int(failing[0])
     round_ = int(np.argmax(different[:, row]))
@@ -91,11 +98,14 @@ def check(
     return Mismatch(_original(problem, rows[row : row + 1])[0], values, *boxes)
 
 
-def _check_constants(problem: Problem) -> None:
-    """Different constants of the terms must stay different, and not 0, in the field."""
-    constants = {Fraction(0)} | {t.coefficient for t in problem.terms}
-    if len({constant(c) for c in constants}) < len(constants):
-        raise UndecidedError(f"two constants are equal modulo {PRIME}")
+def coefficient_bits(terms: Sequence[FlatTerm]) -> int:
+    """Bits of the numerator of a coefficient in the difference of sums of these terms, at most.
+
+    A coefficient adds up the constants of terms, each at most once for every summation point.
+    """
+    common = lcm(*(t.coefficient.denominator for t in terms))
+    points = (abs(t.coefficient) * prod(i.extent for i in t.sums) for t in terms)
+    return int(common * sum(points, Fraction(0))).bit_length()
 
 
 @dataclass(frozen=True, eq=False)

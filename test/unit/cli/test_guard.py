@@ -29,6 +29,46 @@ def test_the_users_error_is_printed_as_it_stands(capsys: pytest.CaptureFixture[s
     assert captured.err == "a.mlir:3:7: error: wrong\n  hint: do this\n"
 
 
+def test_an_error_without_a_place_is_the_command_s(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_guarded("einnet", lambda: raising(InputError("wrong"))) == 1
+    assert capsys.readouterr().err == "einnet: error: wrong\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OSError(28, "No space left on device", "a.txt"), "a.txt: No space left on device"),
+        (MemoryError("Unable to allocate 1 PiB"), "out of memory: Unable to allocate 1 PiB"),
+    ],
+)
+def test_a_resource_that_ran_out_is_no_bug(
+    capfd: pytest.CaptureFixture[str], error: Exception, line: str
+) -> None:
+    assert run_guarded("einnet", lambda: raising(error)) == 1
+    assert capfd.readouterr().err == f"einnet: error: {line}\n"
+
+
+def test_standard_output_that_is_closed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout", None)
+    assert run_guarded("einnet", lambda: 0) == 1
+    assert "standard output is closed" in capsys.readouterr().err
+
+
+def test_a_full_disk_behind_standard_output() -> None:
+    script = (
+        "from einnet.cli.guard import run_guarded; import sys;"
+        "sys.exit(run_guarded('einnet', lambda: print('x') or 0))"
+    )
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", script], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == 1
+    assert done.stderr == "einnet: error: cannot go on: No space left on device\n"
+
+
 def test_an_interrupt_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_guarded("einnet", lambda: raising(KeyboardInterrupt())) == 130
     assert capsys.readouterr().err == ""

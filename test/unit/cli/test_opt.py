@@ -43,6 +43,7 @@ def test_options_that_open_with_o_are_passes() -> None:
     ("arguments", "message"),
     [
         (["-o"], "needs a value"),
+        (["--"], "names no option"),
         (["--pass-pipeline"], "needs a value"),
         (["-o", "a", "-o", "b"], "given twice"),
         (["a.mlir", "b.mlir"], "more than one file"),
@@ -87,7 +88,7 @@ def test_unwritable_outputs_are_the_users_error(
     source.write_text(MODULE, encoding="utf-8")
     output = tmp_path / "missing" / "b.mlir"
     assert main([str(source), "-o", str(output)]) == 1
-    assert f"{output}: error: cannot open the output file" in capsys.readouterr().err
+    assert f"{output}: error: cannot be written" in capsys.readouterr().err
 
 
 def test_a_failing_upstream_pass_comes_with_its_command(

@@ -74,6 +74,27 @@ def test_entry_function():
         import_mlir("-", SCALE, entry="nope")
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "not clear"),
+        (f"module {{ module {{ {MAIN} }} }}", "not clear"),
+        (MAIN.replace("%x:", "%y: tensor<1xi8> {einnet.name = 3}, %x:"), "not a name in quotes"),
+        (MAIN.replace("%x:", "%y: f32, %x:"), "type f32, not a tensor"),
+        (
+            MAIN.replace(
+                "%x: tensor<2xi8>", '%y: tensor<1xi8> {einnet.name = "arg1"}, %x: tensor<2xi8>'
+            ),
+            "two inputs of @main have the name 'arg1'",
+        ),
+    ],
+)
+def test_functions_that_are_no_model(text: str, message: str):
+    with pytest.raises(InputError, match=message) as caught:
+        import_mlir("m.mlir", text)
+    assert str(caught.value.location) == "m.mlir"
+
+
 def test_dynamic_shapes_are_refused():
     text = SCALE.replace("4xf32", "?xf32")
     with pytest.raises(InputError, match=r"'arg0' of @scale has type tensor<\?xf32>"):
@@ -88,14 +109,26 @@ def test_text_that_does_not_parse(tmp_path: Path):
     assert str(caught.value.location) == f"{path}:2:3"
 
 
+def typed(content: bytes) -> io.TextIOWrapper:
+    """A standard input."""
+    return io.TextIOWrapper(io.BytesIO(content), encoding="utf-8")
+
+
 def test_standard_input(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("sys.stdin", io.StringIO(MAIN))
+    monkeypatch.setattr("sys.stdin", typed(MAIN.encode()))
     model = load_model("-")
     assert model.inputs == (Port("arg0", (2,), "i8"),)
-    monkeypatch.setattr("sys.stdin", io.StringIO("nonsense"))
+    monkeypatch.setattr("sys.stdin", typed(b"nonsense"))
     with pytest.raises(InputError) as caught:
         load_model("-")
     assert str(caught.value.location) == "<stdin>:1:1"
+    monkeypatch.setattr("sys.stdin", typed(b"\xff\xfe"))
+    with pytest.raises(InputError, match="not text") as caught:
+        load_model("-")
+    assert str(caught.value.location) == "<stdin>"
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(InputError, match="closed"):
+        load_model("-")
 
 
 def test_an_imported_onnx_model_can_be_saved_and_loaded(tmp_path: Path):
@@ -120,12 +153,14 @@ def test_what_is_not_a_model_lists_what_is(tmp_path: Path):
         ("absent.onnx", "no such file"),
         ("model.pt", "files of type .pt are not models"),
         ("model", "files without a suffix"),
-        ("code.mlir", "bytecode is not accepted"),
         (".", "a folder"),
     ]:
         with pytest.raises(InputError, match=message) as caught:
             load_model(tmp_path / name)
         assert ".onnx" in (caught.value.hint or "")
+    with pytest.raises(InputError, match="bytecode is not accepted") as caught:
+        load_model(tmp_path / "code.mlir")
+    assert "mlir-opt" in (caught.value.hint or "")
 
 
 def test_options_of_the_other_kind(tmp_path: Path):

@@ -19,9 +19,11 @@ from einnet.runtime.artifact import (
     Library,
     is_artifact,
     load_artifact,
+    require_destination,
     write_artifact,
 )
 from einnet.runtime.program import jit_program
+from einnet.weights import Weights
 
 MODULE = """
 func.func @prepare(%w: tensor<3x4xf32> {einnet.weight = "w"}) -> tensor<4x3xf32> {
@@ -115,10 +117,8 @@ assert "mlir" not in sys.modules and "safetensors" not in sys.modules
 
 
 def test_constants_are_mapped_not_copied(tmp_path: Path, lowered: Lowered) -> None:
-    from einnet.runtime.constants import map_constants
-
     folder = _write(tmp_path / "m", lowered)
-    constant = map_constants(folder / CONSTANTS)["constant/0"]
+    constant = Weights.load(folder / CONSTANTS)["constant/0"]
     assert not constant.flags.owndata and not constant.flags.writeable
     np.testing.assert_array_equal(constant, WEIGHTS["w"].T)
 
@@ -149,6 +149,34 @@ def test_an_artifact_is_replaced_and_nothing_else_is(tmp_path: Path, lowered: Lo
         _write(other, lowered)
     assert (other / "thesis.txt").read_text() == "years of work"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m", "precious"]
+
+
+def test_a_write_that_fails_keeps_the_old_artifact(
+    tmp_path: Path, lowered: Lowered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = _write(tmp_path / "m", lowered)
+    rename = Path.rename
+
+    def broken(self: Path, target: Path) -> Path:
+        if self.name == "new":
+            raise OSError(28, "No space left on device")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", broken)
+    with pytest.raises(InputError, match="No space left"):
+        _write(folder, lowered)
+    load_artifact(folder)
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
+def test_destinations(tmp_path: Path, lowered: Lowered) -> None:
+    require_destination(_write(tmp_path / "m", lowered))
+    require_destination(tmp_path / "new" / "m")
+    (tmp_path / "file").touch()
+    for folder in (tmp_path, tmp_path / "file", tmp_path / "file" / "m"):
+        with pytest.raises(InputError) as caught:
+            require_destination(folder)
+        assert str(caught.value.location) == str(folder)
 
 
 def test_a_failed_write_leaves_nothing(tmp_path: Path, lowered: Lowered) -> None:
@@ -182,9 +210,22 @@ def test_what_is_no_artifact(tmp_path: Path, lowered: Lowered) -> None:
     assert is_artifact(folder)
     with pytest.raises(InputError, match="version is 99"):
         load_artifact(folder)
-    (folder / MANIFEST).write_text(json.dumps(manifest | {"main": {"symbol": "f"}}))
-    with pytest.raises(InputError, match="'arguments' is not a list"):
+    (folder / MANIFEST).write_text("{")
+    with pytest.raises(InputError, match="damaged"):
         load_artifact(folder)
+
+
+def test_an_edited_manifest_is_found(tmp_path: Path, lowered: Lowered) -> None:
+    folder = _write(tmp_path / "m", lowered)
+    manifest = json.loads((folder / MANIFEST).read_text())
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+    load_artifact(folder)
+    # Code that finds a smaller workspace than it was compiled for writes over its end.
+    manifest["main"]["workspace"] = [1]
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match="not the one") as caught:
+        load_artifact(folder)
+    assert str(caught.value.location) == str(folder / MANIFEST)
 
 
 def test_targets() -> None:

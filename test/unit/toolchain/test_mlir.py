@@ -133,5 +133,5 @@ def test_location_is_found_inside_names_and_call_sites():
         nested = ir.Location.callsite(
             ir.Location.name("conv1", inner), [ir.Location.file("caller.mlir", 1, 1)]
         )
-        assert str(mlir._locate(nested, "model.mlir")) == "layer.mlir:7:3"
-        assert str(mlir._locate(ir.Location.unknown(), "model.mlir")) == "model.mlir"
+        assert str(mlir.locate(nested, "model.mlir")) == "layer.mlir:7:3"
+        assert str(mlir.locate(ir.Location.unknown(), "model.mlir")) == "model.mlir"
