@@ -135,7 +135,8 @@ class Row:
     """`expected` recognises what must be found; None says that the target is out of reach.
 
     `first`, `cheapest` and `blind` search. `operator` and `target` are there for rows of one
-    product of two tensors. `published` are EinNet's seconds and states in C++.
+    product of two tensors; `materialise` says that operands may be stored several times over.
+    `published` are EinNet's seconds and states in C++.
     """
 
     name: str
@@ -149,6 +150,7 @@ class Row:
     published: str = ""
     operator: Operator | None = None
     target: Target | None = None
+    materialise: bool = False
 
 
 def program_of(start: Start) -> Program:
@@ -224,6 +226,7 @@ def contraction(
         published,
         operator,
         target,
+        materialise=limits is not None and limits.blow_up > 1,
     )
 
 

@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         require_writable(output)
     model = load_model(arguments.model, batch=arguments.batch, entry=arguments.entry)
     if output is None:
-        print(model.mlir)
+        sys.stdout.write(model.mlir)
         if model.weights:
             print(
                 f"einnet: note: {len(model.weights)} weights are not part of the text; "

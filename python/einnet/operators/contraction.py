@@ -15,7 +15,17 @@ from dataclasses import dataclass
 from math import prod
 
 from einnet.expr.index import Index, Range, bounds, iterators_of, substitute, var
-from einnet.expr.nodes import Guard, Iterator, Read, Residue, Scope, Tensor, Term, fresh_name
+from einnet.expr.nodes import (
+    Guard,
+    Iterator,
+    Read,
+    Residue,
+    Scope,
+    Tensor,
+    Term,
+    box_of,
+    fresh_name,
+)
 from einnet.expr.program import Definition, Product, Statement, Window, Windowed
 from einnet.expr.transform import substitute_guard
 from einnet.operators.cost import Machine, definition_seconds
@@ -234,7 +244,7 @@ def _layout(
     index = list(read.index)
     reached: dict[str, tuple[int, Index]] = {}
     for window in own.values():
-        index, reached[window.x] = _opened(index, window, core)
+        index, reached[window.x] = _opened(index, window, read, core)
     sizes = {n: reached[n][0] if n in reached else extents[n] for n in names}
     traversal = tuple(Iterator(n, 0, sizes[n]) for n in names)
     ranges = {i.name: i.range for i in traversal}
@@ -251,28 +261,32 @@ def _layout(
 
 
 def _opened(
-    index: list[Index], window: Window, core: Scope
+    index: list[Index], window: Window, read: Read, core: Scope
 ) -> tuple[list[Index], tuple[int, Index]]:
     """The operand's index with the window's value as one iterator, named as its x and starting at
-    0; the extent of that iterator; and the index at which the operator reads it."""
+    0; the extent of that iterator; and the index at which the operator reads it.
+
+    Where the window has a dimension of the operand to itself, the values outside it are left out:
+    they are the operator's padding.
+    """
     ranges = core.ranges
     x, y = ranges[window.x], ranges[window.y]
     dimension = next(d for d, e in enumerate(index) if window.x in iterators_of(e))
     e = index[dimension]
     if window.transposed and window.stride > 1:
-        # The numerator's constant is part of the operator: the division is not linear.
-        lo, hi = bounds(e, ranges)
-        opened = var(window.x) + lo
-        own = {window.x: Range(0, x.extent), window.y: Range(0, y.extent)}
-        moved = {window.x: var(window.x) + x.lo, window.y: var(window.y) + y.lo}
-        at = substitute(e, moved, own) - lo
-        extent = hi - lo + 1
+        value, scale = e - e.const, 1
     else:
         sign = -1 if window.transposed else window.dilation
         value = var(window.x) * window.stride + var(window.y) * sign
         scale = e.coefficient(window.x) // window.stride
-        lo, hi = bounds(value, ranges)
-        opened = e - value * scale + (var(window.x) + lo) * scale
-        at = value + (x.lo * window.stride + y.lo * sign - lo)
-        extent = hi - lo + 1
-    return [*index[:dimension], opened, *index[dimension + 1 :]], (extent, at)
+    rest = e - value * scale
+    lo, hi = bounds(value, ranges)
+    if rest.is_constant:
+        extent = box_of(read.source)[dimension].hi
+        lo = max(lo, -(rest.const // scale))
+        hi = min(hi, (extent - 1 - rest.const) // scale)
+    own = {window.x: Range(0, x.extent), window.y: Range(0, y.extent)}
+    moved = {window.x: var(window.x) + x.lo, window.y: var(window.y) + y.lo}
+    opened = rest + (var(window.x) + lo) * scale
+    at = substitute(value, moved, own) - lo
+    return [*index[:dimension], opened, *index[dimension + 1 :]], (hi - lo + 1, at)

@@ -41,11 +41,16 @@ def start(scope: Scope) -> State | None:
 def apply(state: State, step: Step) -> State | None:
     """Apply one step to the core and normalise; None if the rule refuses or nothing is left."""
     try:
-        rewritten = _RULES[step.rule](state.core, dict(step.parameters))
+        rewritten = rewrite(state.core, step)
     except NotApplicable:
         return None
     normal = normalise(with_core(state.scope, rewritten))
     return None if normal is None else State(normal, (*state.steps, step))
+
+
+def rewrite(core: Scope, step: Step) -> Scope:
+    """The core after one step, not normalised. Raises NotApplicable if the rule refuses."""
+    return _RULES[step.rule](core, dict(step.parameters))
 
 
 def replay(scope: Scope, steps: tuple[Step, ...]) -> State | None:

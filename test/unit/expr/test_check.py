@@ -156,22 +156,35 @@ def windowed(body: str, library: Windowed = WINDOWED) -> Program:
     return Program("f", tuple(V.values()), (statement,), (statement.result,))
 
 
-def test_a_library_operator_with_a_window_passes():
-    check_program(windowed("X[c,h+r] * W[c,r,f]"))
+@pytest.mark.parametrize(
+    ("body", "window"),
+    [
+        ("X[c,h+r] * W[c,r,f]", Window(0, "h", "r")),
+        ("X[c,h+r-1] * W[c,r,f]", Window(0, "h", "r")),
+        ("X[c,2*h+3*r-1] * W[c,r,f]", Window(0, "h", "r", 2, 3)),
+        ("X[c,h-r+1] * W[c,r,f]", Window(0, "h", "r", transposed=True)),
+        (
+            "X[c,(h-r+1) div 2] * W[c,r,f] * [(h-r+1) mod 2 = 0]",
+            Window(0, "h", "r", 2, transposed=True),
+        ),
+    ],
+)
+def test_a_library_operator_with_a_window_passes(body: str, window: Window):
+    check_program(windowed(body, replace(WINDOWED, windows=(window,))))
 
 
 @pytest.mark.parametrize(
     ("program", "reason"),
     [
-        (windowed("X[c,h+r] * W[c,r,f] * [h mod 2 = 0]"), "no operator of two reads"),
+        (windowed("X[c,h+r] * W[c,r,f] * [h mod 2 = 0]"), "guards that are not those"),
         (windowed("X[c,h+r]"), "no operator of two reads"),
         (windowed("X[c,h+2*r] * W[c,r,f]"), "neither an iterator nor a window"),
-        (windowed("X[c,h+r-1] * W[c,r,f]"), "neither an iterator nor a window"),
-        (windowed("X[c,h+f] * W[c,r,f]"), "the windows are not those"),
+        (windowed("X[c,h+f] * W[c,r,f]"), "neither an iterator nor a window"),
+        (windowed("X[c,(h-r) div 2] * W[c,r,f]"), "neither an iterator nor a window"),
         (windowed("Z[c,h] * W[c,r,f]"), "the windows are not those"),
         (
             windowed("X[c,h+r] * W[c,r,f]", replace(WINDOWED, windows=(Window(1, "h", "r"),))),
-            "the windows are not those",
+            "neither an iterator nor a window",
         ),
         (windowed("X[c,h+r] * W[c,r,f]", replace(WINDOWED, k=())), "the iterators are not those"),
         (

@@ -23,7 +23,7 @@ from einnet.verify.cells import cells_of, grid, holds
 from einnet.verify.certificate import Certificate, Segment
 from einnet.verify.equivalence import Different, Equal, compare
 from einnet.verify.evaluate import evaluate_terms
-from einnet.verify.field import PRIME, Randoms, constant, folded, reduced
+from einnet.verify.field import Fields, Randoms, is_prime, random_primes
 from einnet.verify.flatten import FlatScope, UndecidedError, flatten
 from einnet.verify.periods import period
 from einnet.verify.plan import VerifiedProgram, verify_plan
@@ -70,7 +70,7 @@ def test_flat_terms_have_the_values_of_the_expression(
         key = np.zeros_like(index[0])
         for extent, where in zip(tensor.shape, index, strict=True):
             key = key * extent + where
-        return reduced(randoms.at(tensor.name, key))[0].astype(np.int64)
+        return randoms.at(tensor.name, key)[0].astype(np.int64)
 
     for seed in SEEDS:
         choose = random.Random(seed)
@@ -78,7 +78,7 @@ def test_flat_terms_have_the_values_of_the_expression(
         rows = grid(scope.extents).T
         terms = flat(scope)
         names = [a.name for a in terms.axes]
-        ours = evaluate_terms(terms.terms, names, rows, random_elements(randoms), 1)[0]
+        ours = evaluate_terms(terms.terms, names, rows, random_elements(randoms), randoms.fields)[0]
         theirs = evaluate_at(scope, list(rows.T), lookup, Field())
         assert np.array_equal(ours.astype(np.int64), theirs), f"{seed}: {scope}"
 
@@ -167,28 +167,49 @@ def test_strided_boxes_are_an_exact_cover() -> None:
 
 
 def test_field_arithmetic_is_exact() -> None:
-    values = [0, 1, 2, PRIME - 1, PRIME, PRIME + 1, PRIME + 8, (PRIME + 8) ** 2, 2**64 - 1]
-    array = folded(np.array(values, np.uint64))
-    assert all(int(v) < 2**31 + 8 for v in array)
-    assert [int(v) for v in reduced(array)] == [v % PRIME for v in values]
-    third = constant(Fraction(1, 3))
-    assert 3 * third % PRIME == 1
-    assert constant(Fraction(-1)) == PRIME - 1
+    p, q = 2**31 - 1, 2**30 + 3
+    fields = Fields((p, q))
+    values = [0, 1, 2, p - 1, p, p + 1, q, p * p, 2**64 - 1]
+    found = fields.reduced(np.array([values], np.uint64))
+    assert found.tolist() == [[v % p for v in values], [v % q for v in values]]
+    third = fields.constant(Fraction(1, 3), 1)
+    assert fields.reduced(3 * third).tolist() == [1, 1]
+    assert fields.constant(Fraction(-1), 2).tolist() == [[p - 1], [q - 1]]
+    # A dyadic number, as floats are.
+    tiny = fields.constant(Fraction(1e-300), 1).tolist()
+    assert [t * Fraction(1e-300).denominator % m for t, m in zip(tiny, (p, q), strict=True)] == [
+        Fraction(1e-300).numerator % m for m in (p, q)
+    ]
     with pytest.raises(UndecidedError):
-        constant(Fraction(1, PRIME))
+        fields.constant(Fraction(1, q), 1)
+
+
+def test_primes_are_random_and_prime() -> None:
+    primes = random_primes(3, 40)
+    assert len(set(primes)) == 40
+    assert all(2**30 < p < 2**31 for p in primes)
+    assert all(p % d for p in primes for d in range(3, 47_000, 2))
+    assert random_primes(3, 2) == primes[:2] != random_primes(4, 2)
+    # Strong pseudoprimes to the base 2 and to the bases 2 and 3.
+    assert not any(map(is_prime, (3215031751, 1373653, 25326001, 2**31 - 3)))
+
+
+def test_no_rounds_prove_nothing() -> None:
+    with pytest.raises(ValueError, match="0 rounds"):
+        Randoms(0, 0)
 
 
 def test_random_elements_depend_on_seed_round_tensor_and_index() -> None:
     keys = np.arange(1000)
-    base = reduced(Randoms(0, 2).at("X", keys))
-    assert np.array_equal(base, reduced(Randoms(0, 2).at("X", keys)))
+    base = Randoms(0, 2).at("X", keys)
+    assert np.array_equal(base, Randoms(0, 2).at("X", keys))
     others = [
         Randoms(1, 2).at("X", keys),
         Randoms(0, 2).at("Y", keys),
         Randoms(0, 2).at("X", keys + 1),
     ]
     for other in others:
-        assert not (base == reduced(other)).any()
+        assert not (base == other).any()
     assert not (base[0] == base[1]).any()
     assert len(np.unique(base)) == base.size
 
@@ -198,10 +219,21 @@ def test_certificate_round_trips_and_bounds_the_error() -> None:
     verdict = compare(reference, single({"X": (6,)}, "L<v:6> S<r:3> X[v]*X[v+1-r]"), seed=7)
     assert isinstance(verdict, Equal)
     certificate = verdict.certificate
-    assert certificate.segments == (Segment("Y", 3, 4, (1, 1), 1, 2, "affine positions"),)
-    assert (certificate.seed, certificate.rounds, certificate.comparisons) == (7, 2, 1)
-    assert certificate.error_bound == pytest.approx((2 / PRIME) ** 2)
+    assert certificate.segments == (Segment("Y", 3, 4, (1, 1), 1, 2, 3, "affine positions"),)
+    assert (certificate.seed, certificate.primes) == (7, random_primes(7, 2))
+    assert certificate.comparisons == 1
+    assert certificate.error_bound == pytest.approx((2 / 2**30) ** 2)
     assert Certificate.from_json(certificate.to_json()) == certificate
+
+
+def test_long_constants_make_the_error_bound_worse() -> None:
+    # 2^-90 has no 31-bit prime in it, but a sum of such numbers may have three.
+    reference = single({"X": (6,)}, f"L<v:6> 1/{2**90}*X[v] + 1/3*X[v]")
+    verdict = compare(reference, single({"X": (6,)}, f"L<v:6> {2**90 + 3}/{3 * 2**90}*X[v]"))
+    assert isinstance(verdict, Equal)
+    (segment,) = verdict.certificate.segments
+    assert 90 <= segment.bits <= 95
+    assert verdict.certificate.error_bound == pytest.approx((3 / 50_697_537 + 1 / 2**30) ** 2)
 
 
 def test_only_verify_plan_makes_a_verified_program() -> None:
