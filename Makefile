@@ -4,6 +4,7 @@
 #   make test      linters, types, import contracts, and every test that is fast and needs no GPU
 #   make test-all  the same with the slow tests and many more random examples
 #   make lint      the checks without the tests
+#   make docs      write docs/rules.md from the docstrings of the rules
 #   make clean     remove .venv and everything that was built
 #
 # Settings, all on the command line:  make test PYTHON=python3.12 PYTEST_FLAGS="-k lit -x"
@@ -21,7 +22,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) $(PYTEST_FLAGS)
 unexport PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint clean
+.PHONY: help demo test test-all lint docs clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -44,6 +45,9 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports --no-logo
+
+docs: $(VENV)/dev.stamp
+	$(BIN)/python tools/generate_rules_doc.py
 
 clean:
 	rm -rf $(VENV) build .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -12,12 +12,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from bench.measure import timed
 from bench.rows import Row, plan_program, program_of
 from bench.starts import Start
 from einnet.expr.program import Definition, Program
+from einnet.operators.target import Target
 from einnet.search import state as states
 from einnet.search.derivation import (
     Derivation,
+    Replayed,
     find_match,
     from_json,
     instantiate,
@@ -25,7 +28,7 @@ from einnet.search.derivation import (
     replay,
     to_json,
 )
-from einnet.operators.target import Target
+from einnet.search.state import State
 from einnet.verify.equivalence import Equal, compare
 
 SHAPES = 20
@@ -42,7 +45,6 @@ class Shape:
     seconds: float
     verified_seconds: float
     equal: bool
-    matched: bool
     notes: tuple[str, ...]
     problem: str = ""
 
@@ -85,39 +87,39 @@ def replay_row(row: Row, shapes: int = SHAPES, seed: int = SEED) -> Replays | No
     return Replays(row.name, to_json(derivation), results, tuple(short))
 
 
-def _replay_on(
-    derivation: Derivation, start: Start, target: Target, materialise: bool
-) -> Shape:
+def _replay_on(derivation: Derivation, start: Start, target: Target, materialise: bool) -> Shape:
     reference = program_of(start)
+
+    def plan_again() -> tuple[Replayed | None, Program | None]:
+        replayed = replay(derivation, start.scope)
+        if replayed is None:
+            return None, None
+        return replayed, _plan(replayed.state, reference, target, materialise)
+
+    (replayed, plan), seconds = timed(plan_again)
     begin = time.process_time()
-    replayed = replay(derivation, start.scope)
-    found = None if replayed is None else find_match(
-        replayed.state, target, materialise=materialise
-    )
-    plan: Program | None = None
-    if found is not None:
-        plan = plan_program(reference, found)
-    elif replayed is not None and not replayed.state.core.summation:
-        # One tap of one channel is left: a product of elements, which no library is needed for.
-        (result,) = reference.outputs
-        plan = replace(reference, statements=(Definition(result, replayed.state.scope),))
-    seconds = time.process_time() - begin
     verdict = None if plan is None else compare(reference, plan)
+    verifying = time.process_time() - begin
     problem = ""
     if plan is None:
         problem = f"no match with {target.name}"
     elif not isinstance(verdict, Equal):
         problem = f"not shown equal: {verdict}"
     shapes = ", ".join(f"{t.name} {'x'.join(map(str, t.shape))}" for t in start.tensors)
-    return Shape(
-        shapes,
-        seconds,
-        time.process_time() - begin,
-        isinstance(verdict, Equal),
-        found is not None,
-        () if replayed is None else replayed.notes,
-        problem,
-    )
+    notes = () if replayed is None else replayed.notes
+    equal = isinstance(verdict, Equal)
+    return Shape(shapes, seconds, seconds + verifying, equal, notes, problem)
+
+
+def _plan(state: State, reference: Program, target: Target, materialise: bool) -> Program | None:
+    found = find_match(state, target, materialise=materialise)
+    if found is not None:
+        return plan_program(reference, found)
+    if state.core.summation:
+        return None
+    # One tap of one channel is left: a product of elements, for which no library is needed.
+    (result,) = reference.outputs
+    return replace(reference, statements=(Definition(result, state.scope),))
 
 
 def run(chosen: Sequence[Row]) -> list[Replays]:

@@ -11,14 +11,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
 
-from bench.starts import Axis, Start, convolution, depthwise, g2bmm, gbmm, square, transposed
+from bench.starts import Axis, Start, convolution, depthwise, g2bmm, gbmm, transposed
 from einnet.expr.index import bounds
-from einnet.expr.nodes import Tensor
-from einnet.expr.program import Definition, Program, names_of
+from einnet.expr.nodes import Tensor, box_of
+from einnet.expr.program import Definition, Program, Windowed, names_of
 from einnet.operators import contraction as contractions
 from einnet.operators.banded import G2BMM, GBMM
 from einnet.operators.contraction import Match
-from einnet.operators.convolution import any_convolution
+from einnet.operators.convolution import (
+    any_convolution,
+    library_convolution,
+    transposed_convolution,
+)
 from einnet.operators.convolution import convolution as fixed_convolution
 from einnet.operators.cost import CPU
 from einnet.operators.product import PRODUCT
@@ -83,12 +87,16 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Operator:
-    """A family of starts: kernel, stride, padding, dilation and groups are fixed."""
+    """A family of starts: kernel, stride, padding, dilation and groups are fixed.
+
+    `largest` is the spatial size from which on the starts have another structure, 0 for none.
+    """
 
     name: str
     build: Callable[[Sizes], Start]
     sizes: Sizes
     kernel: int
+    largest: int = 0
 
     @property
     def rank(self) -> int:
@@ -100,7 +108,7 @@ class Operator:
 
     def others(self, number: int, seed: int) -> list[Start]:
         """Starts of other sizes: small and odd ones, up to twice the original, and the first few
-        smaller than the kernel. Sizes that leave no output are drawn again."""
+        smaller than the kernel."""
         random = Random(seed)
         starts: list[Start] = []
         while len(starts) < number:
@@ -108,26 +116,14 @@ class Operator:
         return starts
 
     def _other(self, random: Random, *, small: bool) -> Start:
-        while True:
-            spatial = tuple(
-                random.randint(1, self.kernel)
-                if small
-                else random.choice((random.randint(1, 40), random.randint(1, 2 * extent)))
-                for extent in self.sizes.spatial
-            )
-            sizes = Sizes(
-                random.randint(1, 20), random.randint(1, 70), random.randint(1, 70), spatial
-            )
-            # An axis without padding may be shorter than its kernel: no output, no program.
-            if all(extent > 0 for extent in _extents(self, sizes)):
-                return self.build(sizes)
+        def spatial(extent: int) -> int:
+            largest = random.choice((40, 2 * extent))
+            if small:
+                largest = self.kernel
+            return random.randint(1, min(largest, self.largest or largest))
 
-
-def _extents(operator: Operator, sizes: Sizes) -> tuple[int, ...]:
-    try:
-        return operator.build(sizes).scope.extents
-    except ValueError:
-        return (0,)
+        batch, channels, filters = (random.randint(1, limit) for limit in (20, 70, 70))
+        return self.build(Sizes(batch, channels, filters, tuple(map(spatial, self.sizes.spatial))))
 
 
 @dataclass(frozen=True)
@@ -146,7 +142,7 @@ class Row:
     cheapest: Callable[[], Outcome]
     expected: Predicate | None
     blind: Callable[[], Outcome] | None = None
-    bounds: Bounds = Bounds()  # noqa: RUF009 - immutable
+    bounds: Bounds = Bounds()
     published: str = ""
     operator: Operator | None = None
     target: Target | None = None
@@ -236,6 +232,8 @@ def targets(rank: int) -> tuple[Target, ...]:
         PRODUCT,
         any_convolution(rank),
         any_convolution(rank, groups=True),
+        library_convolution(rank),
+        transposed_convolution(rank),
         fixed_convolution(*(3,) * rank),
         G2BMM,
         GBMM,
@@ -264,23 +262,26 @@ def _form(
 
 
 def _padded(before: int, after: int) -> Predicate:
-    """The input's layout of blocks has so much padding on both its axes."""
+    """The operator itself pads its first operand so much on each of its windows."""
 
     def holds(derived: Derived) -> bool:
         found: list[tuple[int, int]] = []
         for definition in derived.program().definitions:
-            if definition.label != "layout of X":
-                continue
-            (read,) = definition.scope.term.reads
-            assert isinstance(read.source, Tensor)
-            for index, extent in zip(read.index[2:], read.source.shape[2:], strict=True):
-                lo, hi = bounds(index, definition.scope.ranges)
-                # The outermost term steps from block to block.
-                block = max(abs(c) for _, c in index.terms)
-                found.append((-(lo // block), -(-(hi + 1 - extent) // block)))
-        return found == [(before, after)] * 2
+            if isinstance(definition.library, Windowed):
+                scope = definition.scope
+                read = scope.term.reads[0]
+                for index, (_, end) in zip(read.index, box_of(read.source), strict=True):
+                    lo, hi = bounds(index, scope.ranges)
+                    if len(index.terms) > 1:
+                        found.append((-lo, hi + 1 - end))
+        return bool(found) and set(found) == {(before, after)}
 
     return holds
+
+
+def _blocks() -> Predicate:
+    """A 4x4 convolution of 12 channels, blocks of 2x2 of 3."""
+    return _form(outer=(), kernel=(4, 4), sizes={"k": 12})
 
 
 def _both(*predicates: Predicate) -> Predicate:
@@ -324,13 +325,15 @@ def _depthwise(sizes: Sizes) -> Start:
 
 
 def _dilated(extent: int, dilation: int) -> Operator:
-    return _convolution(
+    operator = _convolution(
         f"conv 3x3 d{dilation} at {extent}x{extent}",
         Sizes(16, 512, 512, (extent, extent)),
         (3, 3),
         padding=dilation,
         dilation=dilation,
     )
+    # Where the outer taps read nothing but padding, one tap is left on each axis.
+    return replace(operator, largest=dilation) if extent <= dilation else operator
 
 
 CONV3 = _convolution("conv 3x3", Sizes(1, 512, 512, (7, 7)), (3, 3))
@@ -391,9 +394,7 @@ def rows() -> tuple[Row, ...]:
             _form(outer=(), kernel=(65,), sizes=band4),
             published="0.024 s, 18 k",
         ),
-        contraction(
-            G2BMM1000, G2BMM, "dilation 1", _form(outer=(), kernel=(2001,), sizes=band4)
-        ),
+        contraction(G2BMM1000, G2BMM, "dilation 1", _form(outer=(), kernel=(2001,), sizes=band4)),
         contraction(
             GBMM1000, GBMM, "dilation 1", _form(outer=(), kernel=(2001,), sizes={"b": 32, "n": 64})
         ),
@@ -411,12 +412,8 @@ def rows() -> tuple[Row, ...]:
         ),
         contraction(CONV7X1, PRODUCT, "product", _form(outer=(7,), sizes={"k": 2048})),
         contraction(CONV1X7, PRODUCT, "product", _form(outer=(7,), sizes={"k": 256})),
-        contraction(
-            CONV7,
-            any_convolution(2),
-            "stride 1 on blocks",
-            _both(_form(outer=(), kernel=(4, 4), sizes={"k": 12}), _padded(2, 1)),
-        ),
+        contraction(CONV7, any_convolution(2), "stride 1 on blocks", _blocks()),
+        contraction(CONV7, any_convolution(2), "padding 2 and 1", _both(_blocks(), _padded(2, 1))),
         contraction(CONVT9, PRODUCT, "product", _form(outer=(3, 3), sizes={"k": 56})),
         contraction(CONVT9, any_convolution(2), "phase form", _form(outer=(), kernel=(3, 3))),
         contraction(CONVT16, PRODUCT, "product", _form(outer=(2,), sizes={"k": 512})),

@@ -17,58 +17,17 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TypeVar
 
 from bench import holdout, replay
-from bench.rows import Bounds, Derived, Operator, Outcome, Row, program_of, rows, targets
-from einnet.expr.program import Program
+from bench.measure import Verified, timed, verify
+from bench.rows import Bounds, Derived, Operator, Outcome, Row, rows, targets
 from einnet.operators.contraction import Match, estimate
 from einnet.operators.cost import CPU
 from einnet.search.converge import search
-from einnet.verify.equivalence import Equal, compare
 
-RUNS = 3
 ALL_TARGETS_SECONDS = 2.0
-
-_T = TypeVar("_T")
-
-
-def clear_caches() -> None:
-    """Empty every cache of the engine."""
-    for name, module in list(sys.modules.items()):
-        if name.startswith(("einnet.expr", "einnet.rules", "einnet.operators", "einnet.search")):
-            for value in list(vars(module).values()):
-                if callable(clear := getattr(value, "cache_clear", None)):
-                    clear()
-
-
-def timed(function: Callable[[], _T], runs: int = RUNS) -> tuple[_T, float]:
-    """The function's result and its CPU seconds, the best of so many runs, caches empty."""
-    best = float("inf")
-    for _ in range(runs):
-        clear_caches()
-        begin = time.process_time()
-        result = function()
-        best = min(best, time.process_time() - begin)
-    return result, best  # pyright: ignore[reportPossiblyUnboundVariable]
-
-
-@dataclass(frozen=True)
-class Verified:
-    """How many plans were compared with the reference, which are equal, CPU seconds for all."""
-
-    equal: int
-    compared: int
-    seconds: float
-
-
-def verify(reference: Program, found: Sequence[Derived]) -> Verified:
-    begin = time.process_time()
-    equal = sum(isinstance(compare(reference, d.program()), Equal) for d in found)
-    return Verified(equal, len(found), time.process_time() - begin)
 
 
 @dataclass(frozen=True)

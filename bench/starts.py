@@ -45,8 +45,9 @@ class Axis:
 def convolution(n: int, c: int, f: int, axes: Sequence[Axis], groups: int = 1) -> Start:
     """A convolution; with groups, c and f are channels of one group."""
     names = _AXES[: len(axes)]
-    out = [(a.extent + 2 * a.padding - a.dilation * (a.kernel - 1) - 1) // a.stride + 1
-           for a in axes]
+    out = [
+        (a.extent + 2 * a.padding - a.dilation * (a.kernel - 1) - 1) // a.stride + 1 for a in axes
+    ]
     group = f"g:{groups}," if groups > 1 else ""
     box = ",".join(f"{x}:{size}" for (x, _), size in zip(names, out, strict=True))
     sums = ",".join(f"{y}:{a.kernel}" for (_, y), a in zip(names, axes, strict=True))
@@ -86,9 +87,7 @@ def transposed(n: int, c: int, f: int, axes: Sequence[Axis]) -> Start:
     offsets = [f"{x}+{a.padding}-{y}" for (x, y), a in zip(names, axes, strict=True)]
     index = ",".join(f"({e}) div {a.stride}" for e, a in zip(offsets, axes, strict=True))
     guards = "".join(
-        f" * [({e}) mod {a.stride} = 0]"
-        for e, a in zip(offsets, axes, strict=True)
-        if a.stride > 1
+        f" * [({e}) mod {a.stride} = 0]" for e, a in zip(offsets, axes, strict=True) if a.stride > 1
     )
     taps = ",".join(y for _, y in names)
     text = f"L<n:{n},f:{f},{box}> S<c:{c},{sums}> X[n,c,{index}] * W[c,f,{taps}]{guards}"
@@ -108,10 +107,7 @@ def g2bmm(b: int, m: int, k: int, width: int, dilation: int) -> Start:
 def gbmm(b: int, m: int, n: int, width: int, dilation: int) -> Start:
     """Band by general."""
     band = 2 * width + 1
-    text = (
-        f"L<b:{b},m:{m},n:{n}> S<w:{band}>"
-        f" A[b,m,w] * B[b,m+{dilation}*w-{dilation * width},n]"
-    )
+    text = f"L<b:{b},m:{m},n:{n}> S<w:{band}> A[b,m,w] * B[b,m+{dilation}*w-{dilation * width},n]"
     return start(text, A=(b, m, band), B=(b, m, n))
 
 

@@ -23,6 +23,7 @@ from einnet.codegen.cpu.isolated import lower_isolated
 from einnet.codegen.cpu.jit import Executable
 from einnet.codegen.cpu.library import build_library
 from einnet.codegen.cpu.lower import Lowered
+from einnet.codegen.cpu.openblas import set_threads
 from einnet.errors import InputError, Location, ToolchainError
 from einnet.expr.check import check_program
 from einnet.expr.program import Opaque, Program, constants_of, splice
@@ -36,7 +37,6 @@ from einnet.program.subprograms import contractions_of, derive
 from einnet.runtime.artifact import Library, write_artifact
 from einnet.runtime.measure import Samples, measure
 from einnet.runtime.program import jit_program
-from einnet.runtime.threads import set_threads
 from einnet.search.converge import Limits
 from einnet.toolchain import tools
 from einnet.toolchain.doctor import environment
@@ -145,7 +145,7 @@ def optimize(
         label = f"subprogram {number} of {len(contractions)}: {definition.label}"
         trace.progress(label)
         with trace.stage("searching"):
-            subprogram = derive(definition, program, constants, CPU, Limits(), options.candidates)
+            subprogram = derive(definition, program, constants, CPU, Limits(blow_up=16), options.candidates)
         with trace.stage("choosing"):
             choice = choose(subprogram, constants, options)
         choices.append(choice)

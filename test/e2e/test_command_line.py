@@ -102,7 +102,7 @@ def test_the_artifact_computes_the_model(compiled: tuple[Path, Done], einnet: Ca
     assert done.status == 0, done.err
     x = np.load(folder / "x.npy")
     (expected,) = ReferenceEvaluator(model()).run(None, {"x": x})
-    np.testing.assert_allclose(np.load(folder / "y.npy"), expected, atol=2e-6)
+    np.testing.assert_allclose(np.load(folder / "y.npy"), np.asarray(expected), atol=2e-6)
 
 
 def test_both_convolutions_are_derived_to_products(compiled: tuple[Path, Done]):

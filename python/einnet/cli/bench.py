@@ -38,18 +38,19 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     options = options_of(arguments)
-    from einnet.cli.report import print_benchmark
+    from einnet.cli.report import print_benchmark, print_progress
     from einnet.driver import benchmark, compile_file
     from einnet.output import require_writable, write_file
     from einnet.trace import Trace
 
-    def listen(message: str) -> None:
-        print(message, file=sys.stderr)
-
     if arguments.json is not None:
         require_writable(arguments.json)
     compilation = compile_file(
-        arguments.model, options, Trace(listen), batch=arguments.batch, entry=arguments.entry
+        arguments.model,
+        options,
+        Trace(print_progress),
+        batch=arguments.batch,
+        entry=arguments.entry,
     )
     result = benchmark(compilation, options, arguments.runs)
     threads = "1 thread" if options.threads == 1 else f"{options.threads} threads"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,16 +37,13 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     options = options_of(arguments)
-    from einnet.cli.report import print_compilation
+    from einnet.cli.report import print_compilation, print_progress
     from einnet.driver import compile_file, write
     from einnet.runtime.artifact import require_destination
     from einnet.trace import Trace
 
-    def listen(message: str) -> None:
-        print(message, file=sys.stderr)
-
     require_destination(arguments.output)
-    trace = Trace() if arguments.quiet else Trace(listen)
+    trace = Trace() if arguments.quiet else Trace(print_progress)
     compilation = compile_file(
         arguments.model, options, trace, batch=arguments.batch, entry=arguments.entry
     )

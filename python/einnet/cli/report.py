@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
     from einnet.runtime.measure import Samples
     from einnet.toolchain.doctor import Finding
     from einnet.trace import Trace
+
+
+def print_progress(message: str) -> None:
+    """A line about what is being done, beside the output."""
+    print(message, file=sys.stderr)
 
 
 def print_compilation(compilation: Compilation, trace: Trace) -> None:

@@ -44,9 +44,9 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(arguments: argparse.Namespace) -> int:
     import numpy as np
 
+    from einnet.codegen.cpu.openblas import set_threads
     from einnet.output import require_writable, write_file
     from einnet.runtime.artifact import load_artifact
-    from einnet.runtime.threads import set_threads
 
     program = load_artifact(arguments.artifact)
     signature = program.signature

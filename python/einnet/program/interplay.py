@@ -1,14 +1,15 @@
 """Rewrites over several definitions, chosen by estimated time before each contraction is searched.
 
-In turn, until none pays: chains of linear definitions are associated anew, constants among them
-first; products are distributed over sums or sums collected before a product; contractions that
-read one tensor become one. (EinNet, OSDI 2023, section 4.2; PET, OSDI 2021, section 4.) Each
-rewrite is a rule of `rules/`; the caller has the result proved against what was given.
+One after another, until none pays: chains of linear definitions are associated anew, constants
+among them first; products are distributed over sums or sums collected before a product;
+contractions that read one tensor, or have one form, become one. (EinNet, OSDI 2023, section 4.2;
+PET, OSDI 2021, section 4.) Each rewrite is a rule of `rules/`; the caller has the result proved
+against what was given.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations
@@ -54,7 +55,8 @@ def rewrite_program(program: Program, machine: Machine) -> Rewritten:
     """Apply the rewrite that saves most, until none saves anything.
 
     A product of more than two factors and a sum of several products are always taken apart, since
-    library operators have two operands.
+    library operators have two operands. Each rewrite leaves fewer such compounds, or as many and
+    less time, so that there is an end.
     """
     before = after = estimate(program, machine)
     applied: list[str] = []
@@ -63,7 +65,8 @@ def rewrite_program(program: Program, machine: Machine) -> Rewritten:
         best: tuple[float, str, Program] | None = None
         for name, candidate in candidates_of(program, machine):
             seconds = estimate(candidate, machine)
-            pays = seconds < _GAIN * after or _compounds(candidate) < compounds
+            left = _compounds(candidate)
+            pays = left < compounds or (left == compounds and seconds < _GAIN * after)
             if pays and (best is None or seconds < best[0]):
                 best = seconds, name, candidate
         if best is None:
@@ -97,20 +100,21 @@ def _seconds(definition: Definition, machine: Machine) -> float:
 
 
 def _compounds(program: Program) -> int:
-    """How many definitions that run at inference no library operator could compute."""
+    """How many additions and long products stand in sums that run at inference, where no library
+    operator could compute them."""
     constants = constants_of(program)
-    running = (d for d in program.definitions if d.result.name not in constants)
-    return sum(_is_compound(d) for d in running)
-
-
-def _is_compound(definition: Definition) -> bool:
-    """Whether the definition is a sum over more than one product of two reads."""
-    scope = definition.scope
-    return is_long_product(scope) or (
-        bool(scope.summation)
-        and len(scope.body) > 1
-        and not any(isinstance(f, Call) for f in factors_of(scope.body))
+    running = (d.scope for d in program.definitions if d.result.name not in constants)
+    return sum(
+        len(scope.body) - 1 + sum(is_long_product(replace(scope, body=(t,))) for t in scope.body)
+        for scope in running
+        if is_long_product(scope) or _is_sum_of_terms(scope)
     )
+
+
+def _is_sum_of_terms(scope: Scope) -> bool:
+    """Whether the scope sums several terms, none of which calls a function."""
+    calls = any(isinstance(f, Call) for f in factors_of(scope.body))
+    return bool(scope.summation) and len(scope.body) > 1 and not calls
 
 
 Candidates = Iterator[tuple[str, Program]]
@@ -147,9 +151,8 @@ def _associations(
             yield name, _replaced(program, [definition], found.definitions)
 
 
-def _chain(definition: Definition, program: Program, uses: object) -> Definition | None:
+def _chain(definition: Definition, program: Program, uses: Mapping[str, int]) -> Definition | None:
     """The definition with the linear definitions that only it reads composed into it."""
-    assert isinstance(uses, dict)
     if not _is_product(definition.scope):
         return None
     single: dict[str, Scope] = {}
@@ -185,7 +188,7 @@ def _distributions(program: Program, running: Sequence[Definition]) -> Candidate
     for definition in running:
         if not definition.scope.summation:
             continue
-        if _is_compound(definition) and len(definition.scope.body) > 1:
+        if _is_sum_of_terms(definition.scope):
             for name, rule in (("collect", collect_terms), ("separate", separate_terms)):
                 parts = _try(partial(rule, definition, names_of(program)))
                 if parts is not None:

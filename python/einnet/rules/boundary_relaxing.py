@@ -1,8 +1,12 @@
-"""Boundary relaxing (EinNet, OSDI 2023, section 4.1): the inverse of tightening.
+"""Boundary relaxing: a range is enlarged, the inverse of tightening.
 
-Formula: `S_{y in Y} f  =  S_{y in Y'} f * [y in Y]` for Y' containing Y, and, for a nested scope's
-traversal, `{ L_{x in X} f }  =  { L_{x in X'} f * [x in X] }`. The guard is left out where a read's
-zero extension implies it.
+Formulas: `S_{y in Y} f  =  S_{y in Y'} f * [y in Y]`, and, for a nested scope's traversal,
+`{ L_{x in X} f }  =  { L_{x in X'} f * [x in X] }`.
+
+Condition: Y' contains Y and X' contains X. The guard is left out where a read's zero extension
+implies it.
+
+Paper: EinNet, OSDI 2023, section 4.1.
 """
 
 from __future__ import annotations

@@ -1,9 +1,14 @@
-"""Boundary tightening (EinNet, OSDI 2023, section 4.1).
+"""Boundary tightening: ranges shrink to where the body can be non-zero.
 
-Formula: `L_{x in X} S_{y in Y} f  =  L_{x in X'} S_{y in Y'} f` where X' and Y' leave out only
-points at which every term of f is 0: a read is 0 outside its source's box, a guard where it fails.
-Zero extension makes the cut of a *nested* scope's traversal invisible to its readers; the
-outermost scope keeps its traversal, which is the shape of its result.
+Formula: `L_{x in X} S_{y in Y} f  =  L_{x in X'} S_{y in Y'} f`.
+
+Condition: X' and Y' leave out only points at which every term of f is 0: a read is 0 outside its
+source's box, a guard where it fails. The outermost scope keeps its traversal, which is the shape of
+its result.
+
+Paper: EinNet, OSDI 2023, section 4.1.
+
+Zero extension makes the cut of a *nested* scope's traversal invisible to its readers.
 """
 
 from __future__ import annotations

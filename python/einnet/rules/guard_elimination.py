@@ -1,12 +1,15 @@
 """Guard elimination: a guard that decides a summation iterator replaces it.
 
-Formulas, for a summation iterator y with range Y that occurs once and with an invertible
-coefficient in the guard:
+Formulas:
 
-- `S_{y in Y} f(y) [c*y + e mod k = 0]  =  f(y*) [y* in Y]` with `y* = lo + ((-e/c) - lo) mod k`,
-  if Y has at most k points, so that at most one of them has the residue;
+- `S_{y in Y} f(y) [c*y + e mod k = 0]  =  f(y*) [y* in Y]` with `y* = lo + ((-e/c) - lo) mod k`;
 - `S_{y in Y} f(y) [lo <= c*y + e < lo+1] = f(c*(lo - e)) [c*(lo - e) in Y]` for c = 1 or -1, where
   the guard may also be the zero extension of a read along a dimension of extent 1.
+
+Condition: y occurs once in the guard; c is invertible modulo k, and Y has at most k points, so that
+at most one of them has the residue.
+
+Paper: none; EinNet (OSDI 2023) has no guards, its transposed convolution is taken apart by hand.
 
 Guards that hold everywhere, or that the zero extension of a read implies, are dropped. This is what
 turns the natural transposed convolution into one dense sum for each output phase.
@@ -67,7 +70,7 @@ def _needed_guards(term: Term, ranges: Ranges) -> tuple[Guard, ...] | None:
             return None
         if truth is True or guard in kept:
             continue
-        if isinstance(guard, Within) and any(_implies(_reached(*r, ranges), guard) for r in reads):
+        if isinstance(guard, Within) and any(_implies(r, guard, ranges) for r in reads):
             continue
         kept.append(guard)
     return tuple(kept)
@@ -88,21 +91,24 @@ def _standard(guard: Guard) -> Guard:
     return guard
 
 
-def _reached(index: Index, lo: int, hi: int, ranges: Ranges) -> tuple[Index, int, int]:
-    """The constraint with the bounds that the iterators' ranges put on its index too."""
-    low, high = bounds(index, ranges)
-    return index, max(lo, low), min(hi, high + 1)
+def _implies(constraint: tuple[Index, int, int], guard: Within, ranges: Ranges) -> bool:
+    """Whether the constraint and the ranges keep the guard's index inside the guard's bounds.
 
-
-def _implies(constraint: tuple[Index, int, int], guard: Within) -> bool:
+    Only indices whose difference or sum is a constant are compared.
+    """
     index, lo, hi = constraint
-    for sign in (1, -1):
-        difference = guard.index - index * sign
-        if difference.is_constant:
-            offset = difference.const
-            first, last = (lo, hi - 1) if sign == 1 else (1 - hi, -lo)
-            return guard.lo <= first + offset and last + offset < guard.hi
-    return False
+    if guard.index.terms == index.terms:
+        sign = 1
+    elif guard.index.terms == tuple((a, -c) for a, c in index.terms):
+        sign = -1
+    else:
+        return False
+    low, high = bounds(index, ranges)
+    first, last = max(lo, low), min(hi - 1, high)
+    if sign == -1:
+        first, last = -last, -first
+    offset = guard.index.const - sign * index.const
+    return guard.lo <= first + offset and last + offset < guard.hi
 
 
 def _decide_one(scope: Scope) -> Scope | None:

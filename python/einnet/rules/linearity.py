@@ -1,11 +1,17 @@
-"""Linearity: products distribute over sums (EinNet, OSDI 2023, section 4.2, expression fusion).
+"""Linearity: products distribute over sums, and sums are taken apart or collected.
+
+Formulas:
 
 - distribute: `T = a + b; Y = S T[e] * w  =>  Y = S a[e] * w + S b[e] * w`;
-- separate: `Y = L S (f + g)  =>  P = L S f; Q = L S g; Y = P + Q`;
+- separate: `Y = L S (f + g)  =>  P = L S f; Q = L S g; Y = P + Q`, where P and Q have only the
+  traversal iterators that f and g depend on;
 - collect: `Y = S a[e] * w + S b[e] * w  =>  T = a + b; Y = S T[e] * w`.
 
-Sound because a nested scope is read linearly: it must be outside any call. `collect` needs the
-differing reads to have one index and one shape, so that their sum is a tensor of that shape.
+Condition: to distribute, T is a sum of terms without summation or calls and is read once outside
+calls, by a body of one term. To collect, all terms have the same guards and differ in one read
+alone, of one index and of tensors of one shape and type, so that their sum is such a tensor.
+
+Paper: EinNet, OSDI 2023, section 4.2 (expression fusion).
 """
 
 from __future__ import annotations
@@ -18,6 +24,7 @@ from einnet.expr.nodes import Call, Iterator, Read, Scope, Tensor, Term, factors
 from einnet.expr.program import Definition
 from einnet.expr.transform import inline_reads
 from einnet.rules.rewrite import NotApplicable
+from einnet.rules.summation_splitting import iterators_in_body
 
 DISTRIBUTE = "distribute"
 SEPARATE = "separate-terms"
@@ -42,32 +49,35 @@ def distribute(consumer: Definition, producer: Definition) -> Definition:
     ]
     if len(places) != 1:
         name = producer.result.name
-        raise NotApplicable(f"{consumer.result.name} reads {name} {len(places)} times")
+        count = f"{len(places)} times outside calls"
+        raise NotApplicable(f"{consumer.result.name} reads {name} {count}")
     read = term.factors[places[0]]
     assert isinstance(read, Read)
     nested = Read(producer.scope, read.index)
     factors = (*term.factors[: places[0]], nested, *term.factors[places[0] + 1 :])
     scope = replace(consumer.scope, body=(replace(term, factors=factors),))
-    return replace(consumer, scope=inline_reads(scope))
+    return replace(consumer, scope=inline_reads(scope), library=None)
 
 
 def separate_terms(definition: Definition, taken: set[str]) -> tuple[Definition, ...]:
     """Each term of a summed body as a definition of its own, and their sum last.
 
-    New names are not in `taken`, and are added to it. Raises NotApplicable for a body of one term.
+    A term's definition has the traversal iterators that the term depends on. New names are not in
+    `taken`, and are added to it. Raises NotApplicable for a body of one term.
     """
     scope = definition.scope
     if len(scope.body) < 2:
         raise NotApplicable(f"{definition.result.name} is one term")
     parts: list[Definition] = []
     terms: list[Term] = []
-    index = tuple(var(i.name) for i in scope.traversal)
     for term in scope.body:
         name = fresh_name(f"{definition.result.name}_term", taken)
         taken.add(name)
-        tensor = replace(definition.result, name=name)
-        parts.append(Definition(tensor, replace(scope, body=(term,)), definition.label))
-        terms.append(Term((Read(tensor, index),)))
+        used = iterators_in_body((term,))
+        part = Scope(tuple(i for i in scope.traversal if i.name in used), scope.summation, (term,))
+        tensor = replace(definition.result, name=name, shape=part.extents)
+        parts.append(Definition(tensor, part, definition.label))
+        terms.append(Term((Read(tensor, tuple(var(i.name) for i in part.traversal)),)))
     total = Scope(scope.traversal, (), tuple(terms))
     return (*parts, Definition(definition.result, total, definition.label))
 
@@ -86,7 +96,7 @@ def collect_terms(definition: Definition, taken: set[str]) -> tuple[Definition, 
             reads = _differing(place, candidate, first, others)
             if reads is not None:
                 return _collected(definition, place, reads, taken)
-    raise NotApplicable("the terms differ in more than one read of one index and shape")
+    raise NotApplicable("the terms differ in more than one read of one index, shape and type")
 
 
 def _differing(
@@ -103,12 +113,17 @@ def _differing(
             left = sorted((f for q, f in enumerate(term.factors) if q != p), key=repr)
             if left != rest or not isinstance(factor, Read) or factor.index != candidate.index:
                 continue
-            if isinstance(factor.source, Tensor) and factor.source.shape == candidate.source.shape:
-                found.append((factor.source, term))
+            source = factor.source
+            if isinstance(source, Tensor) and _kind(source) == _kind(candidate.source):
+                found.append((source, term))
                 break
         else:
             return None
     return found
+
+
+def _kind(tensor: Tensor) -> tuple[tuple[int, ...], str]:
+    return tensor.shape, tensor.dtype
 
 
 def _collected(

@@ -1,12 +1,20 @@
-"""Expression merging and splitting (EinNet, OSDI 2023, section 4.2).
+"""Expression merging and splitting: several definitions as one, and one as two.
+
+Formulas:
 
 - merge: definitions `Y_i = L_{..,x:n_i} S X[e] * W_i[..,x,..]` that read one tensor X in the same
   way and differ in the other operand and the extent of one iterator x become one:
-  `W = concat(W_i); Y = L_{..,x:sum n_i} S X[e] * W[..,x,..]; Y_i = Y[..,x + n_1 + .. + n_i-1,..]`.
-  Side condition: x occurs in W_i alone, as a bare index of one dimension.
+  `W = concat(W_i); Y = L_{..,x:sum n_i} S X[e] * W[..,x,..]; Y_i = Y[..,x + n_1 + .. + n_i-1,..]`;
 - batch: definitions of one form over different operands become one with a new iterator b over
-  them: `A = stack(A_i); B = stack(B_i); Y = L_{b,..} S A[b,..] * B[b,..]; Y_i = Y[i,..]`.
+  them: `A = stack(A_i); B = stack(B_i); Y = L_{b,..} S A[b,..] * B[b,..]; Y_i = Y[i,..]`;
 - split: `Y = L_x f  =>  P = L_{x<p} f; Q = L_{x>=p} f; Y = concat(P, Q)`, the inverse of merge.
+
+Condition: to merge or batch, the definitions are products of two tensors with the same sums,
+guards, coefficient and element types, and none depends on another one's result. To merge, x occurs
+in W_i alone, as the bare index of one dimension of extent n_i, and the other dimensions agree. To
+batch, all ranges, indices and shapes agree. To split, p is inside the range of x.
+
+Paper: EinNet, OSDI 2023, section 4.2.
 
 Concatenation and stacking are sums of zero-extended, shifted reads.
 """
@@ -33,8 +41,9 @@ def merge_parallel(
 ) -> tuple[Definition, ...]:
     """Definitions that read the tensor `shared` as one, and each result as a slice of it.
 
-    New names are not in `taken`, and are added to it. Raises NotApplicable where they differ in
-    more than the other operand and the extent of one iterator.
+    The caller knows that none depends on another one's result. New names are not in `taken`, and
+    are added to it. Raises NotApplicable where they differ in more than the other operand and the
+    extent of one iterator.
     """
     first, aligned = _aligned(definitions)
     which = _operand_of(first, shared)
@@ -43,13 +52,17 @@ def merge_parallel(
         _require(_read(scope, which) == _read(first, which), f"{shared} is read in several ways")
         same = _read(scope, other).index == _read(first, other).index
         _require(same, "the other operands are read in several ways")
-    axis = _differing_axis(aligned)
-    position = _own_dimension(first, other, axis)
-    offsets = [0]
-    for scope in aligned:
-        offsets.append(offsets[-1] + find(scope, axis).extent)
-    label = "+".join(d.label for d in definitions)
+    axis, position = _own_axis(aligned, other)
     weights = [_source(scope, other) for scope in aligned]
+    offsets = [0]
+    for scope, weight in zip(aligned, weights, strict=True):
+        extent = find(scope, axis).extent
+        whole = weight.shape[position] == extent
+        _require(whole, f"{axis} does not run over the whole of {weight.name}")
+        agree = _without(weight.shape, position) == _without(weights[0].shape, position)
+        _require(agree, f"{weight.name} and {weights[0].name} differ in other dimensions")
+        offsets.append(offsets[-1] + extent)
+    label = "+".join(d.label for d in definitions)
     joined = _named(weights[0], f"{weights[0].name}_merged", taken)
     shape = (*joined.shape[:position], offsets[-1], *joined.shape[position + 1 :])
     joined = replace(joined, shape=shape)
@@ -70,7 +83,8 @@ def merge_parallel(
 def batch_parallel(definitions: Sequence[Definition], taken: set[str]) -> tuple[Definition, ...]:
     """Definitions of one form and size as one over a new first iterator.
 
-    New names are not in `taken`, and are added to it. Raises NotApplicable where forms differ.
+    The caller knows that none depends on another one's result. New names are not in `taken`, and
+    are added to it. Raises NotApplicable where forms differ.
     """
     first, aligned = _aligned(definitions)
     batch = fresh_name("b", first.names)
@@ -164,6 +178,11 @@ def _aligned(definitions: Sequence[Definition]) -> tuple[Scope, list[Scope]]:
         own = [i.name for i in scope.traversal + scope.summation]
         apart = rename(scope, {n: f".{k}" for k, n in enumerate(own)})
         aligned.append(rename(apart, {f".{k}": n for k, n in enumerate(names)}))
+    types = {
+        (d.result.dtype, *(_source(scope, which).dtype for which in range(2)))
+        for d, scope in zip(definitions, aligned, strict=True)
+    }
+    _require(len(types) == 1, "their element types differ")
     for scope in aligned:
         _require(scope.summation == first.summation, "their sums differ")
         same_guards = set(scope.term.guards) == set(first.term.guards)
@@ -189,8 +208,12 @@ def _operand_of(scope: Scope, name: str) -> int:
     raise NotApplicable(f"{name} is not read")
 
 
-def _differing_axis(scopes: Sequence[Scope]) -> str:
-    """The only traversal iterator whose range differs; the first one of weights if none does."""
+def _own_axis(scopes: Sequence[Scope], which: int) -> tuple[str, int]:
+    """The iterator to join along, and the dimension of operand `which` that it indexes.
+
+    It is the only traversal iterator whose range differs; if none does, the first one that indexes
+    one dimension of that operand and nothing else.
+    """
     first = scopes[0]
     differing = {
         i.name
@@ -198,43 +221,24 @@ def _differing_axis(scopes: Sequence[Scope]) -> str:
         for i, j in zip(first.traversal, scope.traversal, strict=True)
         if i != j
     }
-    if len(differing) == 1:
-        return differing.pop()
-    _require(not differing, "their ranges differ in several iterators")
-    which = [
-        i.name
-        for i in first.traversal
-        if sum(i.name in _names(read) for read in first.term.reads) == 1
-        and any(e.name == i.name for read in first.term.reads for e in read.index)
-    ]
-    for name in which:
-        if not any(_reads_shared(scope, first, name) for scope in scopes):
-            return name
-    raise NotApplicable("no iterator belongs to one operand alone")
+    _require(len(differing) < 2, "their ranges differ in several iterators")
+    for name in differing or [i.name for i in first.traversal]:
+        position = _own_dimension(first, which, name)
+        if position is not None:
+            return name, position
+    raise NotApplicable("no such iterator indexes one dimension of the other operand alone")
 
 
-def _reads_shared(scope: Scope, first: Scope, name: str) -> bool:
-    """Whether the iterator occurs in an operand that both scopes read from the same tensor."""
-    return scope is not first and any(
-        name in _names(a) and a.source == b.source
-        for a, b in zip(scope.term.reads, first.term.reads, strict=True)
-    )
-
-
-def _names(read: Read) -> frozenset[str]:
-    return frozenset[str]().union(*(iterators_of(e) for e in read.index))
-
-
-def _own_dimension(scope: Scope, which: int, name: str) -> int:
-    """The dimension of an operand that the iterator alone indexes, and it indexes nothing else."""
-    others = [e for w in range(2) for e in _read(scope, w).index if name in iterators_of(e)]
+def _own_dimension(scope: Scope, which: int, name: str) -> int | None:
+    """The dimension of an operand that the iterator alone indexes, if it is used nowhere else."""
+    uses = [e for read in scope.term.reads for e in read.index if name in iterators_of(e)]
     guarded = any(name in iterators_of(g.index) for g in scope.term.guards)
-    position = [d for d, e in enumerate(_read(scope, which).index) if e.name == name]
-    _require(
-        len(others) == len(position) == 1 and not guarded and find(scope, name).lo == 0,
-        f"{name} does not index one dimension of one operand alone",
-    )
-    return position[0]
+    bare = [d for d, e in enumerate(_read(scope, which).index) if e.name == name]
+    return bare[0] if len(uses) == len(bare) == 1 and not guarded else None
+
+
+def _without(shape: tuple[int, ...], position: int) -> tuple[int, ...]:
+    return shape[:position] + shape[position + 1 :]
 
 
 def _concatenation(tensors: Sequence[Tensor], position: int, shape: tuple[int, ...]) -> Scope:

@@ -1,11 +1,14 @@
-"""Summation splitting (EinNet, OSDI 2023, section 4.1).
+"""Summation splitting: a sum over two groups of iterators is a sum of sums.
 
 Formula: `L_x S_{y1,y2} g(x,y1) * f(x,y1,y2)  =  L_x S_{y1} g * { L_{x,y1} S_{y2} f }[x,y1]`.
 
-The chosen summation iterators y1 become the outer sum; factors and guards g that do not depend on
-the inner sums y2 may move out, which is what gives a product of several matrices its order of
-association. Sound by associativity and distributivity; always applicable, provided that something
-moves.
+Condition: none beyond associativity and distributivity, provided that something moves; g, the
+factors and guards that move out, do not depend on the inner sums y2.
+
+Paper: EinNet, OSDI 2023, section 4.1.
+
+`split-summation` is given y1, `split-product` the factors f; the latter is what gives a product of
+several matrices its order of association.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from einnet.expr.nodes import Body, Call, Factor, Guard, Read, Scope, Term
 from einnet.rules.rewrite import NotApplicable, Rewrite, Step
 
 RULE = "split-summation"
+PRODUCT = "split-product"
 REASON = "a sum over two groups of iterators is the sum over one of the sums over the other"
 
 
@@ -61,7 +65,10 @@ def split_product(scope: Scope, inner: tuple[int, ...]) -> Scope:
     if len(scope.body) != 1:
         raise NotApplicable("a sum of several terms has no order of association")
     term = scope.body[0]
-    if not 0 < len(set(inner)) < len(term.factors):
+    positions = set(range(len(term.factors)))
+    if len(set(inner)) < len(inner) or not set(inner) <= positions:
+        raise NotApplicable(f"{inner} are not positions of {len(positions)} factors, each once")
+    if not inner or set(inner) == positions:
         raise NotApplicable("some but not all of the factors are to be nested")
     kept = tuple(term.factors[p] for p in inner)
     moved = tuple(f for p, f in enumerate(term.factors) if p not in inner)

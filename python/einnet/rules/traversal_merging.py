@@ -1,10 +1,12 @@
-"""Traversal merging (EinNet, OSDI 2023, section 4.1).
+"""Traversal merging: a nested scope is composed into its reader.
 
 Formula: `L_x S_y { L_z S_w f(z,w) }[phi(x,y)] * g  =  L_x S_{y,w} f(phi(x,y),w) * g * [phi in z]`.
 
-Composes a nested scope into its reader. The guard appears for each phi that range analysis cannot
-keep inside z's range, because outside it the nested scope is 0. A nested scope with sums can only
-join a reader whose body is one term, and not from inside the call of a nonlinear function.
+Condition: a nested scope with sums can only join a reader whose body is one term, and not from
+inside the call of a nonlinear function. The guard appears for each phi that range analysis cannot
+keep inside z's range, because outside it the nested scope is 0.
+
+Paper: EinNet, OSDI 2023, section 4.1.
 """
 
 from __future__ import annotations

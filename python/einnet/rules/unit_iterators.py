@@ -1,8 +1,15 @@
 """Iterators that make no difference: ranges of one point, and iterators that nothing depends on.
 
-Formulas: `L_x S_{y:v:v+1} f(y) = L_x f(v)`; `S_{y in Y} f = |Y| f` if f does not depend on y; and
-for a nested scope `{ L_{x,z} f }[e,d]`: if z has one point v or f does not depend on z, the scope
-loses z and its reader gets the guard `[d in z's range]`, unless the ranges prove it.
+Formulas:
+
+- `L_x S_{y:v:v+1} f(y)  =  L_x f(v)`;
+- `S_{y in Y} f  =  |Y| * f`;
+- `{ L_{x, z in Z} f }[e,d]  =  { L_x f }[e] * [d in Z]`.
+
+Condition: in the second and third, f does not depend on y or z, or z has one point, which takes its
+place. The guard is left out where the ranges prove it.
+
+Paper: none; part of the normal form of our states.
 """
 
 from __future__ import annotations

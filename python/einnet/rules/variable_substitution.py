@@ -1,11 +1,15 @@
-"""Variable substitution (EinNet, OSDI 2023, section 4.1).
+"""Variable substitution: new iterators in bijection with old ones.
 
-On traversal iterators: `L_x S f(x)  =  L_x { L_z S f(psi(z)) }[phi(x)]` where z ranges over the
-bounding box of phi. Side condition: psi(phi(x)) = x on the range of x. Points of the box outside
-phi's image are computed but never read.
+Formulas:
 
-On summation iterators: `S_y f(y)  =  S_z f(psi(z)) * [psi(z) in y's range]`. Side condition:
-psi(phi(y)) = y, and phi(psi(z)) = z, so that z runs over each y exactly once.
+- of traversal iterators: `L_x S f(x)  =  L_x { L_z S f(psi(z)) }[phi(x)]`, where z ranges over the
+  bounding box of phi;
+- of summation iterators: `S_{y in Y} f(y)  =  S_z f(psi(z)) * [psi(z) in Y]`.
+
+Condition: psi(phi(x)) = x on the range of x; for sums also phi(psi(z)) = z, so that z runs over
+each y exactly once. Points of a traversal's box outside phi's image are computed but never read.
+
+Paper: EinNet, OSDI 2023, section 4.1.
 
 The named substitutions are shift, reflect, skew, split, merge and permute; their parameters come
 from the expression (strides, divisors, extents), never from a list of constants. They name the new

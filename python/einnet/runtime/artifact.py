@@ -161,7 +161,7 @@ def is_artifact(folder: Path) -> bool:
     return isinstance(manifest, dict) and cast(dict[str, object], manifest).get("schema") == SCHEMA
 
 
-def load_artifact(folder: Path, *, check_hashes: bool = True) -> Program:
+def load_artifact(folder: Path) -> Program:
     """The program of the artifact `folder`, with its constants mapped from the file.
 
     The library is used where there is one that this CPU runs: MLIR is then not imported. Otherwise
@@ -170,7 +170,7 @@ def load_artifact(folder: Path, *, check_hashes: bool = True) -> Program:
     """
     manifest = _read_manifest(folder)
     signature = Signature.from_json(manifest.get("main"), Location(str(folder / MANIFEST)))
-    _check_files(folder, manifest, check_hashes)
+    _check_files(folder, manifest)
     arrays = Weights.load(folder / CONSTANTS)
     missing = [a.name for a in signature.stored if _key(a) not in arrays]
     if missing:
@@ -219,7 +219,7 @@ def _read_manifest(folder: Path) -> dict[str, object]:
     return manifest
 
 
-def _check_files(folder: Path, manifest: dict[str, object], check_hashes: bool) -> None:
+def _check_files(folder: Path, manifest: dict[str, object]) -> None:
     files = manifest.get("files")
     if not isinstance(files, dict):
         raise InputError("manifest: 'files' is not an object", location=Location(str(folder)))
@@ -234,7 +234,7 @@ def _check_files(folder: Path, manifest: dict[str, object], check_hashes: bool) 
             raise InputError("the artifact lacks this file", location=where, hint=_REBUILD)
         match expected:
             case {"bytes": int(size), "sha256": str(digest)}:
-                if path.stat().st_size != size or (check_hashes and _sha256(path) != digest):
+                if path.stat().st_size != size or _sha256(path) != digest:
                     raise _altered(where)
             case _:
                 raise InputError("manifest: the file's entry makes no sense", location=where)

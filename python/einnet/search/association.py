@@ -16,7 +16,8 @@ from einnet.expr.nodes import Call, Read, Scope, Tensor
 from einnet.expr.program import Definition, define_nested
 from einnet.operators.cost import Machine
 from einnet.rules.rewrite import Step
-from einnet.rules.summation_splitting import iterators_in, split_product
+from einnet.rules.summation_splitting import PRODUCT, iterators_in, split_product
+from einnet.rules.variable_substitution import shift
 
 MAX_FACTORS = 8
 
@@ -45,13 +46,13 @@ def associate(
 
     None for a definition of another form.
     """
-    scope = definition.scope
-    if not is_long_product(scope):
+    if not is_long_product(definition.scope):
         return None
+    scope, shifts = _from_zero(definition.scope)
     tree = _cheapest(scope, constants, machine)
     nested, steps = _apply(scope, tree)
     parts = define_nested(Definition(definition.result, nested, definition.label), taken)
-    return Association(parts, steps, tree.seconds)
+    return Association(parts, (*shifts, *steps), tree.seconds)
 
 
 def is_long_product(scope: Scope) -> bool:
@@ -62,6 +63,16 @@ def is_long_product(scope: Scope) -> bool:
     return 2 < len(factors) <= MAX_FACTORS and all(
         isinstance(f, Read) and isinstance(f.source, Tensor) for f in factors
     )
+
+
+def _from_zero(scope: Scope) -> tuple[Scope, tuple[Step, ...]]:
+    """The scope with sums that start at 0: they may become dimensions of intermediate products."""
+    steps: list[Step] = []
+    for iterator in scope.summation:
+        if iterator.lo:
+            steps.append(Step("shift", (("iterator", iterator.name), ("offset", -iterator.lo))))
+            scope = shift(scope, iterator.name, -iterator.lo)
+    return scope, tuple(steps)
 
 
 def _cheapest(scope: Scope, constants: frozenset[str], machine: Machine) -> _Tree:
@@ -136,9 +147,7 @@ def _apply(scope: Scope, tree: _Tree) -> tuple[Scope, tuple[Step, ...]]:
             if child.children is None:
                 continue
             inner = tuple(n for n, p in enumerate(order) if p in child.factors)
-            steps.append(
-                Step("split-product", (("scope", path), ("inner", tuple(map(str, inner)))))
-            )
+            steps.append(Step(PRODUCT, (("scope", path), ("inner", tuple(map(str, inner))))))
             within = [order[n] for n in inner]
             scope = split_product(scope, inner)
             term = scope.term

@@ -21,9 +21,11 @@ from einnet.operators.contraction import Match, match
 from einnet.operators.cost import points
 from einnet.operators.product import PRODUCT
 from einnet.operators.target import Target
+from einnet.search import record
 from einnet.search.distance import BadPart, Distance, Obstacle, distance
 from einnet.search.moves import Move, repairs
-from einnet.search.state import State, apply, rename_step, start
+from einnet.search.record import SILENT, Reason, Recorder
+from einnet.search.state import State, attempt_all, rename_step, start
 
 _LOOP_WEIGHT = 16
 """How many points of a library operator cost as much as one of a generated loop."""
@@ -33,7 +35,8 @@ _LOOP_WEIGHT = 16
 class Limits:
     """Bounds of the search: states visited for each component, repairs kept for each component,
     steps for each component, states kept between components, how many times its size an operand
-    may be materialised (1 for not at all), and whether the first match is enough."""
+    may be materialised (1 for not at all), whether the first match is enough, and states visited in
+    all by a strategy that takes the expression as a whole."""
 
     visits: int = 60
     repaired: int = 8
@@ -41,6 +44,7 @@ class Limits:
     beam: int = 4
     blow_up: int = 1
     first: bool = False
+    total: int = 1000
 
 
 FIRST = Limits(repaired=1, beam=1, first=True)
@@ -77,7 +81,11 @@ class _Counters:
 
 
 def search(
-    scope: Scope, cost: Cost, limits: Limits | None = None, target: Target = PRODUCT
+    scope: Scope,
+    cost: Cost,
+    limits: Limits | None = None,
+    target: Target = PRODUCT,
+    recorder: Recorder = SILENT,
 ) -> Result:
     """Derive a target operator from the expression of a product of two reads.
 
@@ -89,8 +97,9 @@ def search(
     found: list[Found] = []
     if first is not None and is_product_of_two(first.core):
         for swapped in (False, True) if not target.symmetric else (False,):
-            search_order = _Search(target, swapped, limits, counters)
+            search_order = _Search(target, swapped, limits, counters, recorder)
             if not search_order.may_have_windows(first.core):
+                recorder.ruled_out(search_order.orders(first.core)[0], record.WINDOWS)
                 continue
             for state in search_order.run(first):
                 found += search_order.matches(state, cost)
@@ -141,29 +150,41 @@ class _Search:
     swapped: bool
     limits: Limits
     counters: _Counters
+    recorder: Recorder
 
     def run(self, first: State) -> list[State]:
         """The cheapest states in which every component is repaired."""
         size = _sizes(first)
         level = [_Repair((), 0, False, (1.0,) * len(size))]
+        components = self.components(first)
+        self.recorder.combine()
+        for repaired in components:
+            level = self.cheapest([a.then(r) for a in level for r in repaired], size)
+        states: list[State] = []
+        for combination in level:
+            state = attempt_all(first, combination.steps)
+            if isinstance(state, Reason):
+                self.recorder.combined(combination.steps, state)
+            elif combination.materialised or self.measure(state).value == 0:
+                states.append(state)
+            else:
+                self.recorder.combined(combination.steps, record.DISTANT)
+        return states
+
+    def components(self, first: State) -> list[list[_Repair]]:
+        """The repairs of each component; components that are alike share one search."""
+        components: list[list[_Repair]] = []
         solved: dict[object, tuple[tuple[str, ...], list[_Repair]]] = {}
-        for names in _components(first.core):
+        for names in components_of(first.core):
             ordered, problem = _problem(first.core, names)
-            if problem not in solved:
+            if problem in solved:
+                self.recorder.shared(ordered, solved[problem][0])
+            else:
                 solved[problem] = ordered, self.repair(first, names)
             like, repaired = solved[problem]
             renaming = dict(zip(like, ordered, strict=True))
-            level = self.cheapest(
-                [a.then(r.renamed(renaming)) for a in level for r in repaired], size
-            )
-        states: list[State] = []
-        for combination in level:
-            state = _apply_all(first, combination.steps)
-            if state is None:
-                continue
-            if combination.materialised or self.measure(state).value == 0:
-                states.append(state)
-        return states
+            components.append([r.renamed(renaming) for r in repaired])
+        return components
 
     def cheapest(self, candidates: Sequence[_Repair], size: Growth) -> list[_Repair]:
         """The beam: the cheapest few for each number of windows, materialised or not."""
@@ -173,7 +194,12 @@ class _Search:
         for repair in sorted(candidates, key=lambda r: (_rough_cost(r.growth, size), len(r.steps))):
             bucket = repair.windows, repair.materialised
             same = (tuple(round(g, 9) for g in repair.growth), *bucket)
-            if same not in seen and count_of.get(bucket, 0) < self.limits.beam:
+            if same in seen:
+                self.recorder.combined(repair.steps, record.SAME_SIZES)
+            elif count_of.get(bucket, 0) == self.limits.beam:
+                self.recorder.combined(repair.steps, record.BEAM)
+            else:
+                self.recorder.combined(repair.steps)
                 seen.add(same)
                 count_of[bucket] = count_of.get(bucket, 0) + 1
                 kept.append(repair)
@@ -205,6 +231,9 @@ class _Search:
             matched = match(state.scope, self.target, operands, measured.windows)
             if matched is not None:
                 found.append(Found(state, matched, cost(matched)))
+                self.recorder.found(found[-1])
+        if not found:
+            self.recorder.combined(state.steps, record.ROWS)
         return found
 
     def repair(self, origin: State, names: frozenset[str]) -> list[_Repair]:
@@ -219,36 +248,48 @@ class _Search:
         order = count()
         queue: list[tuple[float, int, State, Distance]] = []
 
-        def push(state: State) -> None:
+        def push(state: State) -> Distance:
             local = self.measure(state, _inside(state.core, slots))
             missing = bool(self.target.pairs) and not local.windows
             obstacles = len(local.obstacles) + missing
-            rank = 2 * (local.value + missing) + 4 * obstacles + 0.5 * len(state.steps)
-            heapq.heappush(queue, (rank, next(order), state, local))
+            place = rank(local.value + missing, obstacles, len(state.steps))
+            heapq.heappush(queue, (place, next(order), state, local))
+            return local
 
-        push(origin)
+        distance = push(origin).value
+        self.recorder.begin(origin, distance, self.orders(origin.core)[0], names)
         visits = 0
         while queue and visits < self.limits.visits and not self.enough(repaired.values()):
             _, _, state, local = heapq.heappop(queue)
             visits += 1
-            key = (_extents(state), len(local.windows), bool(local.obstacles))
+            self.recorder.visited(state)
+            key = (extents_of(state), len(local.windows), bool(local.obstacles))
             if not local.obstacles:
+                self.recorder.judged(
+                    state, record.SAME_SIZES if key in repaired else record.REPAIRED
+                )
                 repaired.setdefault(key, _repair_of(origin, state, len(local.windows), False))
                 continue
-            if self.may_materialise(state, local.obstacles):
+            if may_materialise(state, local.obstacles, self.limits):
+                self.recorder.judged(state, record.MATERIALISED)
                 repaired.setdefault(key, _repair_of(origin, state, len(local.windows), True))
             if len(state.steps) >= self.limits.steps:
+                self.recorder.judged(state, record.STEPS)
                 continue
             for move in repairs(state.core, local.obstacles[0]):
-                successor = _apply_all(state, move)
-                if successor is None:
+                successor = attempt_all(state, move)
+                if isinstance(successor, Reason):
+                    self.recorder.dropped(state, move, successor)
                     continue
                 self.counters.generated += 1
                 if successor.key in seen:
                     self.counters.duplicates += 1
+                    self.recorder.dropped(state, move, record.DUPLICATE)
                     continue
                 seen.add(successor.key)
-                push(successor)
+                self.recorder.generated(state, successor, push(successor).value)
+        enough = self.enough(repaired.values())
+        self.recorder.end(record.ENOUGH if enough else record.BUDGET)
         self.counters.visited += visits
         return list(repaired.values())
 
@@ -258,15 +299,22 @@ class _Search:
         counted = [r for r in repaired if r.windows or not self.target.pairs]
         return len(counted) >= self.limits.repaired
 
-    def may_materialise(self, state: State, obstacles: Sequence[Obstacle]) -> bool:
-        """Whether the parts in the way may be stored as they are, each element several times."""
-        if self.limits.blow_up <= 1 or not all(isinstance(o, BadPart) for o in obstacles):
-            return False
-        return all(
-            _stored(state.core, read) <= self.limits.blow_up * prod(read.source.shape)
-            for read in state.core.term.reads
-            if not isinstance(read.source, Scope)
-        )
+
+def rank(distance: float, obstacles: int, steps: int) -> float:
+    """What a best-first search takes the least of: near states first, short derivations before
+    long ones."""
+    return 2 * distance + 4 * obstacles + 0.5 * steps
+
+
+def may_materialise(state: State, obstacles: Sequence[Obstacle], limits: Limits) -> bool:
+    """Whether the parts in the way may be stored as they are, each element several times."""
+    if limits.blow_up <= 1 or not all(isinstance(o, BadPart) for o in obstacles):
+        return False
+    return all(
+        _stored(state.core, read) <= limits.blow_up * prod(read.source.shape)
+        for read in state.core.term.reads
+        if not isinstance(read.source, Scope)
+    )
 
 
 def _repair_of(origin: State, state: State, windows: int, materialised: bool) -> _Repair:
@@ -296,16 +344,7 @@ def _rough_cost(growth: Growth, size: Growth) -> float:
     return core + _LOOP_WEIGHT * sum(loops)
 
 
-def _apply_all(state: State, move: Move) -> State | None:
-    current: State | None = state
-    for step in move:
-        if current is None:
-            return None
-        current = apply(current, step)
-    return current
-
-
-def _components(core: Scope) -> list[frozenset[str]]:
+def components_of(core: Scope) -> list[frozenset[str]]:
     """Groups of iterators that share an operand's dimension or a guard, in order of occurrence."""
     groups: list[set[str]] = []
     indices = [e for read in core.term.reads for e in read.index]
@@ -371,7 +410,7 @@ def _stored(core: Scope, read: Read) -> int:
 Extents = tuple[tuple[int, ...], ...]
 
 
-def _extents(state: State) -> Extents:
+def extents_of(state: State) -> Extents:
     """The extents of core and outer sums: states that agree in them cost the same."""
     core = state.core
     return (

@@ -30,7 +30,6 @@ from einnet.rules.boundary_relaxing import relax
 from einnet.rules.boundary_tightening import tighten
 from einnet.rules.rewrite import NotApplicable, Parameter, Step
 from einnet.rules.summation_splitting import split_summation
-from einnet.rules.traversal_merging import merge_outer
 from einnet.rules.variable_substitution import find, skew, solve, substitute_iterators
 from einnet.search.distance import BadPart, distance, divisions
 from einnet.search.normalise import core_of, normalise, two_level, with_core
@@ -125,10 +124,15 @@ def find_match(state: State, target: Target, *, materialise: bool = False) -> Ma
     """The match of a replayed state with a target.
 
     Where sizes are so small that tightening took points from a window of fixed extent, it is
-    relaxed again; where only one point is left of every window, a matrix product is the match.
-    With `materialise`, parts of several iterators may be stored as they are.
+    relaxed again. A window of which one point is left is none: the match has fewer then, and
+    is a matrix product if it has none. With `materialise`, parts of several iterators may be
+    stored as they are.
     """
-    for wanted in (target, PRODUCT) if target.windows else (target,):
+    fewer = [
+        replace(target, pairs=target.pairs[:n], windows=min(n, target.windows))
+        for n in range(len(target.pairs), 0, -1)
+    ]
+    for wanted in [*fewer, PRODUCT] if fewer else [target]:
         for swapped in (False, True):
             found = _match(state.scope, wanted, swapped, materialise)
             if found is not None:
@@ -170,13 +174,18 @@ def _normalised(scope: Scope, steps: tuple[Step, ...], values: dict[str, int]) -
     normal = normalise(scope)
     if normal is None:
         return None
-    before = core_of(merge_outer(scope))
-    if before.names - core_of(normal).names:
+    before = _innermost(scope)
+    if not before.names <= core_of(normal).names:
         tightened = tighten(before)
         if tightened is not None:
             iterators = tightened.traversal + tightened.summation
             values |= {i.name: i.lo for i in iterators if i.extent == 1}
     return State(normal, steps)
+
+
+def _innermost(scope: Scope) -> Scope:
+    source = scope.term.reads[0].source
+    return _innermost(source) if isinstance(source, Scope) else scope
 
 
 def _is_whole(step: Step, core: Scope) -> bool:
@@ -235,9 +244,7 @@ def _adapted_skew(core: Scope, arguments: _Arguments, values: dict[str, int]) ->
     return substitute_iterators(core, *solve(core, f"{name}.s", index))
 
 
-def _adapted_reflect(
-    core: Scope, arguments: _Arguments, values: dict[str, int]
-) -> Scope | None:
+def _adapted_reflect(core: Scope, arguments: _Arguments, values: dict[str, int]) -> Scope | None:
     """The only value of an iterator stays where it is."""
     name = arguments["iterator"]
     assert isinstance(name, str) and name not in core.names

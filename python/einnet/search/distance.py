@@ -131,7 +131,7 @@ def _bad_parts(
 
 def bad_parts(index: Index, ranges: Ranges) -> list[Part]:
     """The parts of an index that are not one iterator each."""
-    if len(iterators_of(index)) < 2:
+    if len(iterators_of(index)) < 2 and not divisions(index):
         return []
     return [p for p in parts_of(index, ranges) if not is_digit(p, ranges)]
 

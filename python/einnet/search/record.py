@@ -1,14 +1,14 @@
-"""Watching a search without taking part in it: what was visited, what was dropped, and why.
+"""Listening to a search: what it generated, visited and found, and why it dropped the rest.
 
-A search tells its recorder at a few points; the recorder that a search has by default does nothing.
-`Trees` keeps everything, as trees of states that can be printed.
+A search tells its recorder at a few points. The recorder that it has by default does nothing;
+`Trees` keeps everything, as trees of states.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from einnet.expr.nodes import Read, Scope
 from einnet.rules.rewrite import Step
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a search goes on or not with a state. `kind` is one of a few, `detail` says more."""
+    """What a search says of a state or a move: one of a few kinds, and more about this case."""
 
     kind: str
     detail: str = ""
@@ -29,15 +29,20 @@ class Reason:
         return f"{self.kind}: {self.detail}" if self.detail else self.kind
 
 
-ZERO = Reason("the expression is 0")
+ZERO = Reason("expression is 0")
 DUPLICATE = Reason("duplicate")
+SHORTER = Reason("reached in fewer steps")
 STEPS = Reason("limit of steps")
-SAME_SIZES = Reason("same sizes as a state kept before")
+REPAIRED = Reason("repaired")
+MATERIALISED = Reason("to be materialised")
+SAME_SIZES = Reason("same sizes as one before")
+MATCHED = Reason("matched")
 BUDGET = Reason("budget of visits")
 ENOUGH = Reason("enough found before")
 BEAM = Reason("beam")
 DISTANT = Reason("distance is not 0")
-NO_ROWS = Reason("the target's rows are missing")
+ROWS = Reason("not the target's rows")
+WINDOWS = Reason("no dimension has two iterators, as a window has")
 
 
 def refused(detail: str) -> Reason:
@@ -45,152 +50,89 @@ def refused(detail: str) -> Reason:
     return Reason("refused", detail)
 
 
-class Recorder(Protocol):
-    """What a search tells. States are told apart by their steps."""
+class Recorder:
+    """What a search tells; this one does nothing with it. States are told apart by their steps."""
 
     def begin(
         self, origin: State, distance: float, operands: tuple[Read, Read], names: Collection[str]
     ) -> None:
-        """A search from `origin` starts, with the operands in this order; with `names`, for the
-        component of these iterators alone."""
-        ...
+        """A search of its own starts, from this state, with the operands in this order; `names`
+        are the iterators of the component that it repairs, none for the whole expression."""
+
+    def ruled_out(self, operands: tuple[Read, Read], reason: Reason) -> None:
+        """Nothing is searched with the operands in this order."""
 
     def shared(self, names: Collection[str], like: Collection[str]) -> None:
-        """The component of these iterators differs from an earlier one in its names alone."""
-        ...
+        """A component that differs from an earlier one in its iterators' names alone."""
 
     def generated(self, parent: State, child: State, distance: float) -> None:
-        """A state is new and may be visited."""
-        ...
+        """A move from a visited state led to a new one, which waits to be visited."""
 
     def dropped(self, parent: State, move: tuple[Step, ...], reason: Reason) -> None:
-        """A move from a visited state leads nowhere."""
-        ...
+        """A move from a visited state led nowhere."""
 
     def visited(self, state: State) -> None:
-        """A state is the next to be looked at."""
-        ...
+        """The next state is looked at."""
 
-    def kept(self, state: State) -> None:
-        """A visited state is a result of this search, to be combined with others."""
-        ...
+    def judged(self, state: State, reason: Reason) -> None:
+        """A state is what was wanted, or the search goes no further with it."""
 
-    def closed(self, state: State, reason: Reason) -> None:
-        """A visited state gets no moves."""
-        ...
-
-    def end(self, reason: Reason | None) -> None:
-        """The search ends; states that were not visited are dropped for this reason."""
-        ...
+    def end(self, reason: Reason) -> None:
+        """The search of its own ends; states that still wait are dropped for this reason."""
 
     def combine(self) -> None:
-        """The combinations of the components' results follow."""
-        ...
+        """Combinations of what the components' searches found follow."""
 
-    def combined(self, steps: tuple[Step, ...], reason: Reason | None) -> None:
-        """A combination of the first few components' results is kept, or dropped for a reason."""
-        ...
+    def combined(self, steps: tuple[Step, ...], reason: Reason | None = None) -> None:
+        """A combination for the first few components is kept, or dropped for a reason."""
 
     def found(self, found: Found) -> None:
-        """A visited state or a combination matches the target."""
-        ...
+        """A visited state, or a combination, matches the target."""
 
 
-class Silence:
-    """A recorder that keeps nothing."""
-
-    def begin(
-        self, origin: State, distance: float, operands: tuple[Read, Read], names: Collection[str]
-    ) -> None:
-        pass
-
-    def shared(self, names: Collection[str], like: Collection[str]) -> None:
-        pass
-
-    def generated(self, parent: State, child: State, distance: float) -> None:
-        pass
-
-    def dropped(self, parent: State, move: tuple[Step, ...], reason: Reason) -> None:
-        pass
-
-    def visited(self, state: State) -> None:
-        pass
-
-    def kept(self, state: State) -> None:
-        pass
-
-    def closed(self, state: State, reason: Reason) -> None:
-        pass
-
-    def end(self, reason: Reason | None) -> None:
-        pass
-
-    def combine(self) -> None:
-        pass
-
-    def combined(self, steps: tuple[Step, ...], reason: Reason | None) -> None:
-        pass
-
-    def found(self, found: Found) -> None:
-        pass
-
-
-SILENCE = Silence()
+SILENT = Recorder()
 
 
 @dataclass
 class Node:
-    """A state of a search: the move that led to it, its distance where one was measured, when it
-    was visited (0 for never), what it was kept for and why it was dropped; refused and repeated
-    moves are nodes too, without children."""
+    """A move and what became of it. `order` counts visits, 0 for a state that never was; `reason`
+    says what a visited state is, or why the move was dropped."""
 
-    move: tuple[Step, ...]
+    move: tuple[Step, ...] = ()
     distance: float | None = None
     order: int = 0
-    kept: bool = False
     reason: Reason | None = None
     found: list[Found] = field(default_factory=list["Found"])
     children: list[Node] = field(default_factory=list["Node"])
 
-    def walk(self, depth: int = 0) -> list[tuple[int, Node]]:
-        """This node and all under it, each with its depth, parents first."""
-        nodes = [(depth, self)]
-        for child in self.children:
-            nodes += child.walk(depth + 1)
-        return nodes
-
 
 @dataclass
 class Tree:
-    """One search: for what, and its states. `scope` is the expression of the root."""
+    """One search of its own, or the combinations of several."""
 
     title: str
     root: Node
-    scope: Scope | None = None
 
 
 @dataclass
-class Trees:
-    """A recorder that keeps every state, in one tree for each search within the search."""
+class Trees(Recorder):
+    """Keeps every state, in one tree for each search of its own, in order."""
 
     trees: list[Tree] = field(default_factory=list[Tree])
-    notes: list[str] = field(default_factory=list[str])
+    visits: int = 0
     _nodes: dict[tuple[Step, ...], Node] = field(default_factory=dict[tuple[Step, ...], Node])
-    _visits: int = 0
 
     def begin(
         self, origin: State, distance: float, operands: tuple[Read, Read], names: Collection[str]
     ) -> None:
-        sources = [r.source for r in operands]
-        order = " * ".join("{}" if isinstance(s, Scope) else s.name for s in sources)
         what = f"component {', '.join(sorted(names))}" if names else "whole expression"
-        root = Node((), distance)
-        self.trees.append(Tree(f"{what}, operands {order}", root, origin.scope))
-        self._nodes = {origin.steps: root}
+        self._open(f"{what}, {_by(operands)}", Node(distance=distance), origin.steps)
+
+    def ruled_out(self, operands: tuple[Read, Read], reason: Reason) -> None:
+        self._open(_by(operands), Node(reason=reason))
 
     def shared(self, names: Collection[str], like: Collection[str]) -> None:
-        title = f"component {', '.join(names)}: as {', '.join(like)}"
-        self.trees.append(Tree(title, Node(())))
+        self._open(f"component {', '.join(sorted(names))}: as {', '.join(sorted(like))}", Node())
 
     def generated(self, parent: State, child: State, distance: float) -> None:
         node = Node(child.steps[len(parent.steps) :], distance)
@@ -201,27 +143,36 @@ class Trees:
         self._nodes[parent.steps].children.append(Node(move, reason=reason))
 
     def visited(self, state: State) -> None:
-        self._visits += 1
-        self._nodes[state.steps].order = self._visits
+        self.visits += 1
+        self._nodes[state.steps].order = self.visits
 
-    def kept(self, state: State) -> None:
-        self._nodes[state.steps].kept = True
-
-    def closed(self, state: State, reason: Reason) -> None:
+    def judged(self, state: State, reason: Reason) -> None:
         self._nodes[state.steps].reason = reason
 
-    def end(self, reason: Reason | None) -> None:
+    def end(self, reason: Reason) -> None:
         for node in self._nodes.values():
             if not node.order and node.reason is None:
                 node.reason = reason
 
     def combine(self) -> None:
-        root = Node(())
-        self.trees.append(Tree("combinations", root))
-        self._nodes = {(): root}
+        self._open("combinations", Node())
 
-    def combined(self, steps: tuple[Step, ...], reason: Reason | None) -> None:
-        raise NotImplementedError
+    def combined(self, steps: tuple[Step, ...], reason: Reason | None = None) -> None:
+        known = self._nodes.get(steps)
+        if known is None:
+            length = max(n for n in range(len(steps)) if steps[:n] in self._nodes)
+            known = self._nodes[steps] = Node(steps[length:])
+            self._nodes[steps[:length]].children.append(known)
+        known.reason = reason
 
     def found(self, found: Found) -> None:
         self._nodes[found.state.steps].found.append(found)
+
+    def _open(self, title: str, root: Node, steps: tuple[Step, ...] = ()) -> None:
+        self.trees.append(Tree(title, root))
+        self._nodes = {steps: root}
+
+
+def _by(operands: tuple[Read, Read]) -> str:
+    first, second = (r.source for r in operands)
+    return " by ".join("{}" if isinstance(s, Scope) else s.name for s in (first, second))

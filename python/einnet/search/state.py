@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -13,6 +13,7 @@ from einnet.expr.text import parse_index
 from einnet.rules import summation_splitting, variable_substitution
 from einnet.rules.rewrite import NotApplicable, Parameter, Step
 from einnet.search.normalise import core_of, normalise, two_level, with_core
+from einnet.search.record import ZERO, Reason, refused
 
 
 @dataclass(frozen=True)
@@ -38,14 +39,31 @@ def start(scope: Scope) -> State | None:
     return None if normal is None else State(normal)
 
 
-def apply(state: State, step: Step) -> State | None:
-    """Apply one step to the core and normalise; None if the rule refuses or nothing is left."""
+def attempt(state: State, step: Step) -> State | Reason:
+    """Apply one step to the core and normalise, or say why it leads nowhere: the rule refuses, or
+    nothing is left."""
     try:
         rewritten = rewrite(state.core, step)
-    except NotApplicable:
-        return None
+    except NotApplicable as refusal:
+        return refused(str(refusal))
     normal = normalise(with_core(state.scope, rewritten))
-    return None if normal is None else State(normal, (*state.steps, step))
+    return ZERO if normal is None else State(normal, (*state.steps, step))
+
+
+def attempt_all(state: State, steps: Iterable[Step]) -> State | Reason:
+    """Apply steps in order, up to the first that leads nowhere."""
+    for step in steps:
+        outcome = attempt(state, step)
+        if isinstance(outcome, Reason):
+            return outcome
+        state = outcome
+    return state
+
+
+def apply(state: State, step: Step) -> State | None:
+    """Apply one step; None if it leads nowhere."""
+    outcome = attempt(state, step)
+    return outcome if isinstance(outcome, State) else None
 
 
 def rewrite(core: Scope, step: Step) -> Scope:

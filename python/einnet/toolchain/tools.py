@@ -53,9 +53,6 @@ _SOURCES: dict[str, _Source] = {
     "ptxas": _Source((("nvidia", "cu13/bin"),), "pip install 'einnet[cuda]'"),
 }
 
-KNOWN = tuple(_SOURCES)
-"""The names that `find` knows."""
-
 
 def install_command(name: str) -> str:
     """The command that installs the program `name`."""
@@ -96,12 +93,10 @@ def require(name: str) -> Tool:
 def openblas() -> Path:
     """The shared library of scipy-openblas32 (32-bit integers, symbols `scipy_cblas_*`)."""
     install = "pip install 'scipy-openblas32>=0.3.30'"
-    return _library("scipy_openblas32", "lib", "libscipy_openblas*.so", install)
-
-
-def runner_library(name: str) -> Path:
-    """One of MLIR's libraries for JIT-compiled code, such as `mlir_c_runner_utils`."""
-    return _library("mlir", "lib", f"lib{name}.so", _MLIR.install)
+    for folder in package_folders("scipy_openblas32"):
+        for path in sorted((folder / "lib").glob("libscipy_openblas*.so")):
+            return path
+    raise ToolchainError("the package scipy_openblas32 has no library", hint=install)
 
 
 def package_folders(package: str) -> tuple[Path, ...]:
@@ -110,13 +105,6 @@ def package_folders(package: str) -> tuple[Path, ...]:
     if specification is None or specification.submodule_search_locations is None:
         return ()
     return tuple(Path(folder) for folder in specification.submodule_search_locations)
-
-
-def _library(package: str, inner: str, pattern: str, install: str) -> Path:
-    for folder in package_folders(package):
-        for path in sorted((folder / inner).glob(pattern)):
-            return path
-    raise ToolchainError(f"the package {package} has no {inner}/{pattern}", hint=install)
 
 
 def _source(name: str) -> _Source:

@@ -19,7 +19,8 @@ from einnet.bridge.natural import natural
 from einnet.errors import InputError
 from einnet.expr.check import check_program
 from einnet.expr.nodes import Tensor
-from einnet.expr.program import Definition, Opaque, constants_of
+from einnet.expr.program import Definition, Opaque, Program, constants_of
+from einnet.verify.equivalence import Different, Equal, Undecided, compare
 
 NAMED = """
 func.func @main(%a: tensor<2x3xf32> {einnet.name = "latent code"},
@@ -40,10 +41,10 @@ def test_names_and_labels() -> None:
     assert program.name == "main"
     assert program.inputs == (
         Tensor("latent_code", (2, 3)),
-        Tensor("layer_0.weight", (3, 4)),
+        Tensor("layer_0.weight.09fccd5c", (3, 4)),
         Tensor("arg2", (2, 4)),
     )
-    assert program.weights == {"layer_0.weight"}
+    assert program.weights == {"layer_0.weight.09fccd5c"}
     assert program.outputs == (Tensor("image", (2, 4)),)
     assert [d.label for d in program.definitions] == [
         "constant.1",
@@ -144,6 +145,109 @@ def test_equal_opaque_operations_have_equal_texts() -> None:
     assert isinstance(b, Opaque)
     assert isinstance(c, Opaque)
     assert a.operation == b.operation != c.operation
+
+
+WIRED = """
+#id = affine_map<(i) -> (i)>
+func.func private @callee(%x: tensor<4xf32>) -> tensor<4xf32> {{
+  %r = math.{function} %x : tensor<4xf32>
+  return %r : tensor<4xf32>
+}}
+func.func private @outer(%x: tensor<4xf32>) -> tensor<4xf32> {{
+  %r = func.call @callee(%x) : (tensor<4xf32>) -> tensor<4xf32>
+  return %r : tensor<4xf32>
+}}
+func.func private @pair(tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>)
+func.func @main(%x: tensor<4xf32>, %y: tensor<4xf32>, %n: index) -> tensor<4xf32> {{
+  %one = arith.constant 1 : index
+  {body}
+  return %r : tensor<4xf32>
+}}"""
+GENERIC = """%r = linalg.generic {{indexing_maps = [#id, #id, #id, #id],
+                         iterator_types = ["parallel"]}}
+    ins({operands} : tensor<4xf32>, tensor<4xf32>, tensor<4xf32>) outs(%x : tensor<4xf32>) {{
+  ^bb0(%a: f32, %b: f32, %c: f32, %old: f32):
+    %s = math.atan2 {inner} : f32
+    linalg.yield %s : f32
+  }} -> tensor<4xf32>"""
+LOOP = """%r = scf.for %i = %one to %n step %one iter_args(%a = %x) -> tensor<4xf32> {{
+    %p:2 = func.call @pair(%a) : (tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>)
+    scf.yield %p#{result} : tensor<4xf32>
+  }}"""
+CALL = "%r = func.call @outer(%x) : (tensor<4xf32>) -> tensor<4xf32>"
+
+
+def wired(body: str, function: str = "sin") -> Program:
+    owner = module(WIRED.format(body=body, function=function))
+    return lift_function(function_of(owner))
+
+
+def wired_generic(operands: str, inner: str) -> Program:
+    return wired(GENERIC.format(operands=operands, inner=inner))
+
+
+def test_opaque_operations_that_wire_values_differently_are_different() -> None:
+    pairs = {
+        "order in a region": [wired_generic("%x, %y, %x", i) for i in ("%a, %b", "%b, %a")],
+        "repeated operand": [wired_generic(o, "%a, %c") for o in ("%x, %y, %x", "%x, %y, %y")],
+        "which of several results": [wired(LOOP.format(result=n)) for n in (0, 1)],
+        "what a callee calls": [wired(CALL, function) for function in ("sin", "cos")],
+    }
+    for name, (one, other) in pairs.items():
+        assert isinstance(compare(one, one), Equal), name
+        assert isinstance(compare(one, other), Undecided), name
+
+
+def test_values_of_equal_opaque_operations_may_have_other_names() -> None:
+    text = WIRED.format(body=GENERIC.format(operands="%x, %y, %x", inner="%a, %b"), function="sin")
+    more = text.replace("%one = arith.constant 1 : index", "%0 = arith.addf %x, %y : tensor<4xf32>")
+    owners = [module(t) for t in (text, more)]
+    one, other = (lift_function(function_of(owner)) for owner in owners)
+    assert isinstance(compare(one, other), Equal)
+
+
+def test_the_sum_before_an_initial_tensor_gets_a_name_of_its_own() -> None:
+    program = lifted("""
+    func.func @main(%a: tensor<2x3xf32> {einnet.name = "out.sum"}, %b: tensor<3x4xf32>,
+                    %c: tensor<2x4xf32>) -> (tensor<2x4xf32> {einnet.name = "out"}) {
+      %r = linalg.matmul ins(%a, %b : tensor<2x3xf32>, tensor<3x4xf32>)
+           outs(%c : tensor<2x4xf32>) -> tensor<2x4xf32>
+      return %r : tensor<2x4xf32>
+    }""")
+    assert [d.result.name for d in program.definitions] == ["out.sum_", "out"]
+
+
+def test_weights_whose_names_print_alike_are_told_apart_in_any_order() -> None:
+    def difference(a: str, b: str, operands: str) -> Program:
+        owner = module(f"""
+        func.func @main(%a: tensor<4xf32> {{einnet.weight = "{a}"}},
+                        %b: tensor<4xf32> {{einnet.weight = "{b}"}}) -> tensor<4xf32> {{
+          %r = arith.subf {operands} : tensor<4xf32>
+          return %r : tensor<4xf32>
+        }}""")
+        return lift_function(function_of(owner))
+
+    reference = difference("l/w", "l:w", "%a, %b")
+    assert isinstance(compare(reference, difference("l:w", "l/w", "%b, %a")), Equal)
+    assert isinstance(compare(reference, difference("l:w", "l/w", "%a, %b")), Different)
+
+
+def test_an_input_called_like_a_weight_is_not_that_weight() -> None:
+    program = lift_composed(
+        module("""
+    func.func @prepare(%w: tensor<4xf32> {einnet.weight = "w"}) -> tensor<4xf32> {
+      %0 = arith.addf %w, %w : tensor<4xf32>
+      return %0 : tensor<4xf32>
+    }
+    func.func @main(%x: tensor<4xf32> {einnet.name = "w"},
+                    %c: tensor<4xf32> {einnet.constant = 0 : i64}) -> tensor<4xf32> {
+      %0 = arith.mulf %x, %c : tensor<4xf32>
+      return %0 : tensor<4xf32>
+    }""")
+    )
+    check_program(program)
+    assert len(program.inputs) == 2
+    assert program.weights == {program.inputs[1].name}
 
 
 def test_one_operation() -> None:

@@ -390,6 +390,10 @@ REFUSALS = {
     "%v = tensor.extract %x[%i, %s] : tensor<3x4xf32>": "product of two positions",
     "%c = arith.constant 0xFF800000 : f32\n%v = arith.maximumf %a, %c : f32": "finite",
     "%v = arith.divf %a, %zero : f32": "division by zero",
+    "%w = arith.addf %a, %a : f32\n%h = arith.truncf %w : f32 to f16\n"
+    "%v = arith.extf %h : f16 to f32": "rounds in the middle",
+    "%k = arith.constant 16777217 : i32\n%f = arith.sitofp %k : i32 to f32\n"
+    "%v = arith.addf %a, %f : f32": "f32 may round",
     "%w = arith.addf %a, %b : f32\n%h = arith.truncf %w : f32 to f16\n"
     "%v = arith.extf %h : f16 to f32": "rounds in the middle",
 }
@@ -400,6 +404,39 @@ def test_what_the_language_lacks_stays_opaque_with_a_reason(body: str) -> None:
     reasons = [r for r in refused(generic(body)) if r.label == "generic.1"]
     assert len(reasons) == 1
     assert REFUSALS[body] in reasons[0].reason
+
+
+def test_a_true_bit_is_minus_one_as_a_signed_number() -> None:
+    text = """
+    #id = affine_map<(i) -> (i)>
+    func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+      %m = arith.constant dense<true> : tensor<4xi1>
+      %e = tensor.empty() : tensor<4xf32>
+      %r = linalg.generic {indexing_maps = [#id, #id, #id], iterator_types = ["parallel"]}
+          ins(%m, %x : tensor<4xi1>, tensor<4xf32>) outs(%e : tensor<4xf32>) {
+      ^bb0(%a: i1, %b: f32, %old: f32):
+        %s = arith.sitofp %a : i1 to f32
+        %v = arith.addf %s, %b : f32
+        linalg.yield %v : f32
+      } -> tensor<4xf32>
+      return %r : tensor<4xf32>
+    }"""
+    assert "generic.1" in {r.label for r in refused(text)}
+
+
+def test_an_element_of_a_tensor_without_static_shape_is_not_read() -> None:
+    text = """
+    func.func @main(%x: tensor<?xf32>, %y: tensor<4xf32>) -> tensor<4xf32> {
+      %r = linalg.generic {indexing_maps = [affine_map<(i) -> (i)>],
+                           iterator_types = ["parallel"]} outs(%y : tensor<4xf32>) {
+      ^bb0(%old: f32):
+        %i = linalg.index 0 : index
+        %v = tensor.extract %x[%i] : tensor<?xf32>
+        linalg.yield %v : f32
+      } -> tensor<4xf32>
+      return %r : tensor<4xf32>
+    }"""
+    assert [r.reason for r in refused(text)] == ["a read of an element of tensor<?xf32>"]
 
 
 def test_a_reduction_that_is_no_sum_stays_opaque() -> None:

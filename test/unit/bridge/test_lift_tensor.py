@@ -186,6 +186,40 @@ def test_strided_insertion_into_zeros_is_one_guarded_read() -> None:
     )
 
 
+def test_a_slice_of_one_position_has_no_stride() -> None:
+    text = """
+    func.func @main(%x: tensor<2xf32>, %y: tensor<2x6xf32>) -> tensor<2x6xf32> {
+      %r = tensor.insert_slice %x into %y[0, 1] [2, 1] [1, 3]
+           : tensor<2xf32> into tensor<2x6xf32>
+      return %r : tensor<2x6xf32>
+    }"""
+    x, y = random(2), random(2, 6)
+    expected = y.copy()
+    expected[:, 1] = x
+    np.testing.assert_allclose(run(text, x=x, y=y), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        ("[1, -2]", "i4"),
+        ("[0.5, 1.0]", "f8E4M3FN"),
+        ("[0.5, 1.0]", "bf16"),
+        # What the bindings hand out is a double, which is another number.
+        ("0.1", "f128"),
+        ("(1.0, 2.0)", "complex<f32>"),
+        ("[(1.0, 2.0), (0.5, 1.0)]", "complex<f32>"),
+    ],
+)
+def test_constants_that_cannot_be_read_stay_opaque(value: str, kind: str) -> None:
+    text = f"""
+    func.func @main() -> tensor<2x{kind}> {{
+      %r = arith.constant dense<{value}> : tensor<2x{kind}>
+      return %r : tensor<2x{kind}>
+    }}"""
+    assert [kind in r.reason for r in refused(text)] == [True]
+
+
 REFUSALS = {
     "%r = tensor.generate {\n^bb0(%i: index):\n%k = arith.index_cast %i : index to i32\n"
     "%v = arith.sitofp %k : i32 to f32\ntensor.yield %v : f32\n} : tensor<4xf32>": (

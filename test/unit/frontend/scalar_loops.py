@@ -43,7 +43,9 @@ def run(model: ImportedModel, inputs: Sequence[Array]) -> Array:
         entry = module.body.operations[0]
         entry.attributes["llvm.emit_c_interface"] = ir.UnitAttr.get()
         run_pipeline(module, LOOPS)
-        engine = ExecutionEngine(module, 2, [str(tools.runner_library("mlir_c_runner_utils"))])
+        (folder,) = tools.package_folders("mlir")
+        library = folder / "lib" / "libmlir_c_runner_utils.so"
+        engine = ExecutionEngine(module, 2, [str(library)])
         rank = len(model.outputs[0].shape)
         result = make_nd_memref_descriptor(rank, ctypes.c_float)()
         arrays = [*map(np.ascontiguousarray, inputs), *map(np.array, model.weights.values())]

@@ -62,7 +62,9 @@ def test_openblas_has_the_prefixed_symbols():
     assert ctypes.CDLL(str(tools.openblas())).scipy_cblas_sgemm
 
 
-def test_runner_library():
-    assert tools.runner_library("mlir_c_runner_utils").name == "libmlir_c_runner_utils.so"
-    with pytest.raises(ToolchainError, match="no_such"):
-        tools.runner_library("no_such")
+def test_a_missing_library_comes_with_its_remedy(monkeypatch: pytest.MonkeyPatch):
+    assert tools.openblas().exists()
+    monkeypatch.setattr(tools, "package_folders", no_packages)
+    with pytest.raises(ToolchainError) as caught:
+        tools.openblas()
+    assert "scipy-openblas32" in (caught.value.hint or "")

@@ -16,7 +16,7 @@ from strategies import indices, iteration_spaces
 from verify_cases import single
 
 from einnet.expr.index import evaluate
-from einnet.expr.interpreter import Field, evaluate_at
+from einnet.expr.interpreter import PRIME, Field, evaluate_at
 from einnet.expr.nodes import Scope, Tensor
 from einnet.verify import evaluate as evaluation
 from einnet.verify.cells import cells_of, grid, holds
@@ -65,6 +65,7 @@ def test_flat_terms_have_the_values_of_the_expression(
 ) -> None:
     monkeypatch.setattr(evaluation, "_CHUNK", chunk)
     randoms = Randoms(5, 1)
+    randoms.fields = Fields((PRIME,))
 
     def lookup(tensor: Tensor, index: tuple[np.ndarray, ...]) -> np.ndarray:
         key = np.zeros_like(index[0])

@@ -1,7 +1,7 @@
 """Lowering in a child process: an abort of MLIR, a hang or a memory hog become one error.
 
-MLIR 22 aborts the process on some modules (`LLVM ERROR`, failed assertions). A module that nobody
-has lowered before, such as a user's, can be tried here at the price of starting an interpreter.
+MLIR 22 aborts the process on some modules (`LLVM ERROR`, failed assertions). The driver lowers here
+whatever holds a user's operations, at the price of starting an interpreter: half a second.
 """
 
 from __future__ import annotations
@@ -21,18 +21,13 @@ def lower_isolated(
     function: str = MAIN,
     filename: str = "<stdin>",
     *,
-    timeout: float = 60.0,
-    memory_limit: int | None = None,
+    timeout: float = 600.0,
 ) -> Lowered:
-    """`lower` in a child process; `ChildError` when that crashes or passes a limit.
-
-    `timeout` is in seconds, `memory_limit` in bytes of address space.
-    """
+    """`lower` in a child process; `ChildError` when that crashes or needs more than `timeout` s."""
     done = run_child(
         [sys.executable, "-m", __name__, function, filename],
         text,
         timeout,
-        memory_limit,
         location=Location(filename),
     )
     if done.status:

@@ -23,8 +23,3 @@ def set_threads(count: int) -> None:
     if count < 1:
         raise InputError(f"cannot run on {count} threads", hint="give 1 or more")
     load_openblas().scipy_openblas_set_num_threads(ctypes.c_int(count))
-
-
-def threads() -> int:
-    """How many threads BLAS calls of this process use now."""
-    return int(load_openblas().scipy_openblas_get_num_threads())
