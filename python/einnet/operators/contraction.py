@@ -29,7 +29,7 @@ from einnet.expr.nodes import (
 from einnet.expr.program import Definition, Product, Statement, Window, Windowed
 from einnet.expr.transform import substitute_guard
 from einnet.operators.cost import Machine, definition_seconds
-from einnet.operators.table import Table, mapping_table, owner
+from einnet.operators.table import Table, mapping_table
 from einnet.operators.target import Target
 
 
@@ -88,15 +88,20 @@ def match(
     for guard in core.term.guards:
         if guard in found.exact:
             continue
-        which = owner(guard, table)
-        if which is None or _in_window(guard.index, which, windows):
+        if _absorber(guard, found) is None:
             return None
     return found
 
 
-def _in_window(index: Index, operand: int, windows: Sequence[Window]) -> bool:
-    names = iterators_of(index)
-    return any(w.operand == operand and names & {w.x, w.y} for w in windows)
+def _absorber(guard: Guard, match: Match) -> int | None:
+    """The operand whose layout absorbs the guard: one that has a dimension for each of its
+    iterators. A window is one dimension of two iterators."""
+    names = iterators_of(guard.index)
+    for which, occurs in enumerate(match.table.occurs):
+        windowed = any(w.operand == which and names & {w.x, w.y} for w in match.windows)
+        if names <= occurs and not windowed:
+            return which
+    return None
 
 
 def shape(match: Match) -> tuple[int, ...]:
@@ -254,7 +259,7 @@ def _layout(
     guards = tuple(
         substitute_guard(g, values, ranges)
         for g in core.term.guards
-        if owner(g, match.table) == which and g not in match.exact
+        if _absorber(g, match) == which and g not in match.exact
     )
     layout = Scope(traversal, (), (Term((Read(read.source, placed),), guards),))
     return layout, tuple(reached[n][1] if n in reached else var(n) for n in names)

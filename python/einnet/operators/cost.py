@@ -16,7 +16,7 @@ from einnet.expr.program import Definition
 @dataclass(frozen=True)
 class Machine:
     """Rates of one target: flop/s of a library product, flop/s of generated loops, bytes/s of
-    memory, seconds to start one operation, bytes of an element."""
+    memory, seconds to start one operation, bytes of an element, element types of its products."""
 
     name: str
     product_rate: float
@@ -24,6 +24,7 @@ class Machine:
     bandwidth: float
     launch: float
     element: int = 4
+    types: tuple[str, ...] = ("f32", "f64")
 
 
 CPU = Machine("cpu", product_rate=5e10, loop_rate=2e9, bandwidth=8e9, launch=1e-6)

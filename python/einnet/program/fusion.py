@@ -20,7 +20,7 @@ _MAX_TERMS = 16
 """Terms of a fused body: distributing products over sums must not explode."""
 
 _MAX_NESTED_SUM = 64
-"""Points of a sum that may be evaluated inside another eOperator's body."""
+"""Points of nested sums that may be evaluated for one element of an eOperator."""
 
 
 def fuse_eoperators(program: Program) -> Program:
@@ -64,11 +64,9 @@ def _fuse_pair(producer: Definition, consumer: Definition) -> Definition | None:
         return None
     if points(consumer.scope) > prod(producer.result.shape):
         return None
-    if prod(i.extent for i in producer.scope.summation) > _MAX_NESTED_SUM:
-        return None
     nested = replace(consumer.scope, body=_with_source(consumer.scope.body, name, producer.scope))
     scope = inline_reads(nested)
-    if _terms(scope.body) > _MAX_TERMS:
+    if _terms(scope.body) > _MAX_TERMS or _evaluations(scope) > _MAX_NESTED_SUM:
         return None
     label = "+".join(filter(None, (producer.label, consumer.label)))
     return Definition(consumer.result, scope, label)
@@ -104,6 +102,19 @@ def _with_source(body: Body, name: str, source: Scope) -> Body:
         return replace(term, factors=tuple(factors))
 
     return tuple(replaced(t) for t in body)
+
+
+def _evaluations(scope: Scope) -> int:
+    """How often bodies of nested sums are evaluated for one element; 0 without nested scopes."""
+    own = prod(i.extent for i in scope.summation)
+    nested = [
+        f.source
+        for f in factors_of(scope.body)
+        if isinstance(f, Read) and isinstance(f.source, Scope)
+    ]
+    return own * sum(
+        max(prod(i.extent for i in inner.summation), _evaluations(inner)) for inner in nested
+    )
 
 
 def _terms(body: Body) -> int:

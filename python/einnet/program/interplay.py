@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from itertools import combinations
 from math import prod
 from typing import TypeVar
@@ -27,7 +27,7 @@ from einnet.expr.program import (
     uses_of,
     without_dead,
 )
-from einnet.expr.transform import inline_reads, is_movement
+from einnet.expr.transform import inline_reads, is_movement, rename
 from einnet.operators.cost import Machine, points
 from einnet.rules.linearity import collect_terms, distribute, separate_terms
 from einnet.rules.merging import batch_parallel, merge_parallel
@@ -35,7 +35,7 @@ from einnet.rules.rewrite import NotApplicable
 from einnet.search.association import MAX_FACTORS, associate, is_long_product
 
 _GAIN = 0.95
-"""A rewrite must bring the estimated time below this share of what it was."""
+"""A rewrite must bring the estimated time of what it changes below this share of what it was."""
 
 
 T = TypeVar("T")
@@ -51,6 +51,101 @@ class Rewritten:
     after: float
 
 
+@dataclass(frozen=True)
+class _Edit:
+    """A rewrite in words: the definitions `new` in the place of `old`."""
+
+    name: str
+    old: tuple[Definition, ...]
+    new: tuple[Definition, ...]
+
+
+@dataclass(frozen=True)
+class _View:
+    """A program without dead code on a machine, and what edits of it are made and judged by."""
+
+    program: Program
+    machine: Machine
+
+    @cached_property
+    def constants(self) -> frozenset[str]:
+        return constants_of(self.program)
+
+    @cached_property
+    def producers(self) -> dict[str, Definition]:
+        return {d.result.name: d for d in self.program.definitions}
+
+    @cached_property
+    def uses(self) -> Mapping[str, int]:
+        return uses_of(self.program)
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        return frozenset(names_of(self.program))
+
+    @cached_property
+    def running(self) -> tuple[Definition, ...]:
+        """The definitions that are not computed at compile time."""
+        return tuple(d for d in self.program.definitions if d.result.name not in self.constants)
+
+    @cached_property
+    def ancestors(self) -> dict[str, frozenset[str]]:
+        """The names of the running definitions that each statement's results depend on."""
+        found: dict[str, frozenset[str]] = {}
+        own = {d.result.name for d in self.running}
+        for statement in self.program.statements:
+            names = {t.name for t in statement.operands}
+            above = frozenset(names & own).union(*(found.get(n, frozenset()) for n in names))
+            found |= {t.name: above for t in results_of(statement)}
+        return found
+
+    def seconds(self, definition: Definition, constants: frozenset[str]) -> float:
+        """What the definition takes at inference; movements are taken to join their readers."""
+        if definition.result.name in constants:
+            return 0.0
+        if is_movement(definition.scope) and definition.result not in self.program.outputs:
+            return 0.0
+        return _seconds(definition, self.machine)
+
+    @cached_property
+    def costs(self) -> dict[str, float]:
+        return {name: self.seconds(d, self.constants) for name, d in self.producers.items()}
+
+    def gone(self, edit: _Edit) -> list[Definition]:
+        """The definitions that the edit removes: the old ones, and those that only they read."""
+        left = dict(self.uses)
+        for definition in edit.new:
+            for tensor in definition.operands:
+                left[tensor.name] = left.get(tensor.name, 0) + 1
+        found: list[Definition] = []
+        waiting = list(edit.old)
+        while waiting:
+            definition = waiting.pop()
+            found.append(definition)
+            for tensor in definition.operands:
+                left[tensor.name] -= 1
+                if tensor.name in self.producers:
+                    waiting.append(self.producers[tensor.name])
+        return found
+
+    def gain(self, edit: _Edit) -> tuple[int, float] | None:
+        """How many compounds fewer there are, and how many seconds; None if it does not pay."""
+        constants = set(self.constants)
+        for definition in edit.new:
+            if all(t.name in constants for t in definition.operands):
+                constants.add(definition.result.name)
+        gone, fixed = self.gone(edit), frozenset(constants)
+        removed = sum(self.costs[d.result.name] for d in gone)
+        added = sum(self.seconds(d, fixed) for d in edit.new)
+        fewer = sum(_compounds(d.scope) for d in gone if d.result.name not in fixed)
+        fewer -= sum(_compounds(d.scope) for d in edit.new if d.result.name not in fixed)
+        pays = fewer > 0 or (fewer == 0 and added < _GAIN * removed)
+        return (fewer, removed - added) if pays else None
+
+    def apply(self, edit: _Edit) -> Program:
+        return _replaced(self.program, edit.old, edit.new)
+
+
 def rewrite_program(program: Program, machine: Machine) -> Rewritten:
     """Apply the rewrite that saves most, until none saves anything.
 
@@ -58,35 +153,32 @@ def rewrite_program(program: Program, machine: Machine) -> Rewritten:
     library operators have two operands. Each rewrite leaves fewer such compounds, or as many and
     less time, so that there is an end.
     """
-    before = after = estimate(program, machine)
+    before = estimate(program, machine)
+    program = without_dead(program)
     applied: list[str] = []
     while True:
-        compounds = _compounds(program)
-        best: tuple[float, str, Program] | None = None
-        for name, candidate in candidates_of(program, machine):
-            seconds = estimate(candidate, machine)
-            left = _compounds(candidate)
-            pays = left < compounds or (left == compounds and seconds < _GAIN * after)
-            if pays and (best is None or seconds < best[0]):
-                best = seconds, name, candidate
+        view = _View(program, machine)
+        best: tuple[float, _Edit] | None = None
+        for edit in _edits(view):
+            gain = view.gain(edit)
+            if gain is not None and (best is None or gain[1] > best[0]):
+                best = gain[1], edit
         if best is None:
-            return Rewritten(program, tuple(applied), before, after)
-        after, name, program = best
-        applied.append(name)
+            return Rewritten(program, tuple(applied), before, estimate(program, machine))
+        program = view.apply(best[1])
+        applied.append(best[1].name)
+
+
+def candidates_of(program: Program, machine: Machine) -> Iterator[tuple[str, Program]]:
+    """Every rewrite that applies, in words, and the program it leads to."""
+    view = _View(without_dead(program), machine)
+    for edit in _edits(view):
+        yield edit.name, view.apply(edit)
 
 
 def estimate(program: Program, machine: Machine) -> float:
     """Seconds of what runs at inference; movements are taken to join their readers."""
-    constants = constants_of(program)
-    outputs = set(program.outputs)
-    total = 0.0
-    for definition in program.definitions:
-        if definition.result.name in constants:
-            continue
-        if is_movement(definition.scope) and definition.result not in outputs:
-            continue
-        total += _seconds(definition, machine)
-    return total
+    return sum(_View(program, machine).costs.values())
 
 
 def _seconds(definition: Definition, machine: Machine) -> float:
@@ -99,16 +191,13 @@ def _seconds(definition: Definition, machine: Machine) -> float:
     return max(work / rate, memory) + machine.launch
 
 
-def _compounds(program: Program) -> int:
-    """How many additions and long products stand in sums that run at inference, where no library
-    operator could compute them."""
-    constants = constants_of(program)
-    running = (d.scope for d in program.definitions if d.result.name not in constants)
-    return sum(
-        len(scope.body) - 1 + sum(is_long_product(replace(scope, body=(t,))) for t in scope.body)
-        for scope in running
-        if is_long_product(scope) or _is_sum_of_terms(scope)
-    )
+def _compounds(scope: Scope) -> int:
+    """How many additions and long products stand in a sum, where no library operator could compute
+    them."""
+    if not is_long_product(scope) and not _is_sum_of_terms(scope):
+        return 0
+    long = sum(is_long_product(replace(scope, body=(t,))) for t in scope.body)
+    return len(scope.body) - 1 + long
 
 
 def _is_sum_of_terms(scope: Scope) -> bool:
@@ -117,48 +206,31 @@ def _is_sum_of_terms(scope: Scope) -> bool:
     return bool(scope.summation) and len(scope.body) > 1 and not calls
 
 
-Candidates = Iterator[tuple[str, Program]]
+def _edits(view: _View) -> Iterator[_Edit]:
+    yield from _associations(view)
+    yield from _distributions(view)
+    yield from _merges(view)
 
 
-def candidates_of(program: Program, machine: Machine) -> Candidates:
-    """Every rewrite that applies, in words, and the program it leads to."""
-    constants = constants_of(program)
-    running = [d for d in program.definitions if d.result.name not in constants]
-    yield from _associations(program, running, constants, machine)
-    yield from _distributions(program, running)
-    yield from _merges(program, running)
-
-
-def _associations(
-    program: Program, running: Sequence[Definition], constants: frozenset[str], machine: Machine
-) -> Candidates:
-    uses = uses_of(program)
-    for definition in running:
-        if is_long_product(definition.scope):
-            found = associate(definition, constants, machine, names_of(program))
+def _associations(view: _View) -> Iterator[_Edit]:
+    for definition in view.running:
+        name, whole = f"associate {definition.label}", definition
+        if not is_long_product(definition.scope):
+            name, whole = f"{name} with what it reads", _chain(definition, view)
+        if whole is not None:
+            found = associate(whole, view.constants, view.machine, set(view.names))
             if found is not None:
-                yield (
-                    f"associate {definition.label}",
-                    _replaced(program, [definition], found.definitions),
-                )
-            continue
-        chain = _chain(definition, program, uses)
-        if chain is None:
-            continue
-        found = associate(chain, constants, machine, names_of(program))
-        if found is not None:
-            name = f"associate {definition.label} with what it reads"
-            yield name, _replaced(program, [definition], found.definitions)
+                yield _Edit(name, (definition,), found.definitions)
 
 
-def _chain(definition: Definition, program: Program, uses: Mapping[str, int]) -> Definition | None:
+def _chain(definition: Definition, view: _View) -> Definition | None:
     """The definition with the linear definitions that only it reads composed into it."""
     if not _is_product(definition.scope):
         return None
     single: dict[str, Scope] = {}
     for tensor in definition.operands:
-        producer = program.definition_of(tensor.name)
-        if producer is not None and uses[tensor.name] == 1 and _is_product(producer.scope):
+        producer = view.producers.get(tensor.name)
+        if producer is not None and view.uses[tensor.name] == 1 and _is_product(producer.scope):
             single[tensor.name] = producer.scope
     if not single:
         return None
@@ -184,74 +256,97 @@ def _is_product(scope: Scope) -> bool:
     )
 
 
-def _distributions(program: Program, running: Sequence[Definition]) -> Candidates:
-    for definition in running:
+def _distributions(view: _View) -> Iterator[_Edit]:
+    """Sums collected, and sums taken apart; terms of more than two factors are associated too."""
+    for definition in view.running:
         if not definition.scope.summation:
             continue
+        wide: list[tuple[str, Definition]] = []
         if _is_sum_of_terms(definition.scope):
-            for name, rule in (("collect", collect_terms), ("separate", separate_terms)):
-                parts = _try(partial(rule, definition, names_of(program)))
-                if parts is not None:
-                    yield (
-                        f"{name} terms of {definition.label}",
-                        _replaced(program, [definition], parts),
-                    )
-            continue
-        for tensor in definition.operands:
-            producer = program.definition_of(tensor.name)
-            if producer is None:
-                continue
-            wide = _try(partial(distribute, definition, producer))
-            if wide is None:
-                continue
-            parts = _try(partial(separate_terms, wide, names_of(program)))
+            taken = set(view.names)
+            parts = _try(partial(collect_terms, definition, taken))
             if parts is not None:
-                name = f"distribute {definition.label} over {producer.label}"
-                yield name, _replaced(program, [definition], parts)
+                name = f"collect terms of {definition.label}"
+                yield _Edit(name, (definition,), _associated(parts, view, taken))
+            wide.append((f"separate terms of {definition.label}", definition))
+        elif len(definition.scope.term.factors if definition.scope.body else ()) > 1:
+            for tensor in definition.operands:
+                producer = view.producers.get(tensor.name)
+                if producer is not None:
+                    sums = _try(partial(distribute, definition, producer))
+                    if sums is not None:
+                        name = f"distribute {definition.label} over {producer.label}"
+                        wide.append((name, sums))
+        for name, sums in wide:
+            taken = set(view.names)
+            parts = separate_terms(sums, taken)
+            yield _Edit(name, (definition,), _associated(parts, view, taken))
 
 
-def _merges(program: Program, running: Sequence[Definition]) -> Candidates:
-    products = [d for d in running if _is_product(d.scope) and d.scope.summation]
-    readers: dict[str, list[Definition]] = {}
-    for definition in products:
-        for tensor in definition.operands:
-            readers.setdefault(tensor.name, []).append(definition)
-    for shared, group in readers.items():
-        for chosen in _groups(group):
-            if not _independent(program, chosen):
-                continue
-            parts = _try(partial(merge_parallel, chosen, shared, names_of(program)))
+def _associated(
+    definitions: Sequence[Definition], view: _View, taken: set[str]
+) -> tuple[Definition, ...]:
+    """The definitions with each long product in its cheapest order."""
+    result: list[Definition] = []
+    for definition in definitions:
+        found = associate(definition, view.constants, view.machine, taken)
+        result += (definition,) if found is None else found.definitions
+    return tuple(result)
+
+
+def _merges(view: _View) -> Iterator[_Edit]:
+    """Products of one form that read one tensor, or that differ in their operands alone, as one."""
+    shared: dict[tuple[str, object], list[Definition]] = {}
+    alike: dict[object, list[Definition]] = {}
+    for definition in view.running:
+        if definition.scope.summation and _is_product(definition.scope):
+            form = _form(definition.scope)
+            for tensor in definition.operands:
+                shared.setdefault((tensor.name, form), []).append(definition)
+            shapes = tuple(t.shape for t in definition.operands)
+            alike.setdefault((form, definition.result.shape, shapes), []).append(definition)
+    for (name, _), group in shared.items():
+        for chosen in _groups(group, view):
+            parts = _try(partial(merge_parallel, chosen, name, set(view.names)))
             if parts is not None:
-                yield (
-                    f"merge {', '.join(d.label for d in chosen)}",
-                    _replaced(program, chosen, parts),
-                )
-    for chosen in _groups(products):
-        if not _independent(program, chosen):
-            continue
-        parts = _try(partial(batch_parallel, chosen, names_of(program)))
-        if parts is not None:
-            yield f"batch {', '.join(d.label for d in chosen)}", _replaced(program, chosen, parts)
+                yield _Edit(f"merge {_labels(chosen)}", chosen, parts)
+    for group in alike.values():
+        for chosen in _groups(group, view):
+            parts = _try(partial(batch_parallel, chosen, set(view.names)))
+            if parts is not None:
+                yield _Edit(f"batch {_labels(chosen)}", chosen, parts)
 
 
-def _groups(definitions: Sequence[Definition]) -> Iterator[tuple[Definition, ...]]:
-    """All of them, and each pair."""
-    if len(definitions) > 2:
-        yield tuple(definitions)
-    yield from combinations(definitions, 2)
+def _form(scope: Scope) -> object:
+    """What definitions that become one agree in: their sums, indices and guards, by position."""
+    names = [i.name for i in scope.traversal + scope.summation]
+    scope = rename(scope, {name: f".{n}" for n, name in enumerate(names)})
+    term = scope.term
+    indices = tuple(r.index for r in term.reads)
+    return scope.summation, indices, frozenset(term.guards), term.coefficient
 
 
-def _independent(program: Program, chosen: Sequence[Definition]) -> bool:
-    """Whether none of the definitions depends on another one."""
-    reached: set[str] = {d.result.name for d in chosen}
-    names = set(reached)
-    for statement in program.statements:
-        if any(t.name in reached for t in statement.operands):
-            results = {t.name for t in results_of(statement)}
-            if results & names:
-                return False
-            reached |= results
-    return True
+def _labels(definitions: Sequence[Definition]) -> str:
+    return ", ".join(d.label for d in definitions)
+
+
+def _groups(definitions: Sequence[Definition], view: _View) -> Iterator[tuple[Definition, ...]]:
+    """Sets of definitions of which none depends on another: as many as go together, and pairs."""
+
+    def independent(a: Definition, b: Definition) -> bool:
+        names = a.result.name, b.result.name
+        return names[0] not in view.ancestors[names[1]] and names[1] not in view.ancestors[names[0]]
+
+    together: list[list[Definition]] = []
+    for definition in definitions:
+        for group in together:
+            if all(independent(definition, d) for d in group):
+                group.append(definition)
+                break
+        else:
+            together.append([definition])
+    yield from (tuple(group) for group in together if len(group) > 2)
+    yield from (pair for pair in combinations(definitions, 2) if independent(*pair))
 
 
 def _try(rule: Callable[[], T]) -> T | None:
@@ -278,11 +373,16 @@ def _replaced(program: Program, old: Sequence[Definition], new: Sequence[Definit
 def _ordered(program: Program) -> Program:
     """The statements in an order in which each tensor is defined before its uses."""
     known = {t.name for t in program.inputs}
-    waiting = list(program.statements)
+    waiting = program.statements
     ordered: list[Statement] = []
     while waiting:
-        ready = next(s for s in waiting if all(t.name in known for t in s.operands))
-        waiting.remove(ready)
-        ordered.append(ready)
-        known.update(t.name for t in results_of(ready))
+        left: list[Statement] = []
+        for statement in waiting:
+            if all(t.name in known for t in statement.operands):
+                ordered.append(statement)
+                known.update(t.name for t in results_of(statement))
+            else:
+                left.append(statement)
+        assert len(left) < len(waiting), "definitions that depend on each other became one"
+        waiting = tuple(left)
     return replace(program, statements=tuple(ordered))

@@ -13,9 +13,15 @@ from dataclasses import dataclass
 from einnet.expr.nodes import Read, Scope, Tensor
 from einnet.expr.program import Definition, Program, Statement, names_of
 from einnet.operators import contraction
-from einnet.operators.cost import Machine, definition_seconds
+from einnet.operators.cost import CPU, Machine, definition_seconds
+from einnet.operators.product import PRODUCT
 from einnet.rules.rewrite import Step
-from einnet.search.converge import Limits, search
+from einnet.search.converge import Limits
+from einnet.search.record import SILENT
+from einnet.search.strategy import strategy
+
+LIMITS = Limits(blow_up=16)
+"""What a compilation searches within."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +65,16 @@ def is_contraction(definition: Definition) -> bool:
     )
 
 
-def contractions_of(program: Program, constants: frozenset[str]) -> tuple[Definition, ...]:
-    """The contractions that run at inference, in order."""
+def contractions_of(
+    program: Program, constants: frozenset[str], types: tuple[str, ...] = CPU.types
+) -> tuple[Definition, ...]:
+    """The contractions that run at inference, in order, of element types that libraries have."""
     return tuple(
-        d for d in program.definitions if d.result.name not in constants and is_contraction(d)
+        d
+        for d in program.definitions
+        if d.result.name not in constants
+        and is_contraction(d)
+        and all(t.dtype in types for t in (d.result, *d.operands))
     )
 
 
@@ -73,11 +85,17 @@ def derive(
     machine: Machine,
     limits: Limits,
     keep: int,
+    searched_by: str = "converging",
 ) -> Subprogram:
-    """Search one contraction; keep the `keep` cheapest plans that differ, and the original."""
+    """Search one contraction by a strategy; keep the `keep` cheapest plans that differ, and the
+    original."""
     begin = time.process_time()
-    result = search(
-        definition.scope, lambda match: contraction.estimate(match, machine, constants), limits
+    result = strategy(searched_by)(
+        definition.scope,
+        lambda match: contraction.estimate(match, machine, constants),
+        limits,
+        PRODUCT,
+        SILENT,
     )
     seconds = time.process_time() - begin
     candidates: list[Candidate] = []
