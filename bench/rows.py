@@ -210,6 +210,7 @@ def contraction(
     def blind() -> Outcome:
         return outcome(search_blindly(start.scope, cost, BLIND, target), reference)
 
+    materialise = limits is not None and limits.blow_up > 1
     return Row(
         f"{operator.name} -> {what}",
         what,
@@ -217,12 +218,13 @@ def contraction(
         lambda: run(first),
         lambda: run(limits),
         expected,
-        blind,
+        # Blind search knows no materialised operand: it would look for something else.
+        None if materialise else blind,
         bounds or (LARGE if operator.rank > 2 else Bounds()),
         published,
         operator,
         target,
-        materialise=limits is not None and limits.blow_up > 1,
+        materialise=materialise,
     )
 
 
@@ -413,7 +415,14 @@ def rows() -> tuple[Row, ...]:
         contraction(CONV7X1, PRODUCT, "product", _form(outer=(7,), sizes={"k": 2048})),
         contraction(CONV1X7, PRODUCT, "product", _form(outer=(7,), sizes={"k": 256})),
         contraction(CONV7, any_convolution(2), "stride 1 on blocks", _blocks()),
-        contraction(CONV7, any_convolution(2), "padding 2 and 1", _both(_blocks(), _padded(2, 1))),
+        contraction(
+            CONV7,
+            any_convolution(2),
+            "padding 2 and 1",
+            _both(_blocks(), _padded(2, 1)),
+            # Blocks at any phase are as near; the search has to weigh them all.
+            first=Limits(),
+        ),
         contraction(CONVT9, PRODUCT, "product", _form(outer=(3, 3), sizes={"k": 56})),
         contraction(CONVT9, any_convolution(2), "phase form", _form(outer=(), kernel=(3, 3))),
         contraction(CONVT16, PRODUCT, "product", _form(outer=(2,), sizes={"k": 512})),

@@ -20,11 +20,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from bench import holdout, replay
+from bench import holdout, programs, replay
 from bench.measure import Verified, timed, verify
 from bench.rows import Bounds, Derived, Operator, Outcome, Row, rows, targets
 from einnet.operators.contraction import Match, estimate
 from einnet.operators.cost import CPU
+from einnet.operators.target import Target
 from einnet.search.converge import search
 
 ALL_TARGETS_SECONDS = 2.0
@@ -45,6 +46,11 @@ class Report:
     verified: Verified
     published: str
     short: tuple[str, ...]
+
+
+def table() -> tuple[Row, ...]:
+    """All rows: of one product of two tensors, and over several operators."""
+    return rows() + programs.rows()
 
 
 def run_row(row: Row) -> Report:
@@ -135,7 +141,7 @@ def run_sweep(operator: Operator) -> Sweep:
         total += seconds
         visited += result.visited
         if result.found:
-            reached.append(target.name)
+            reached.append(_named(target))
         else:
             given_up = max(given_up, seconds)
     short = (
@@ -145,6 +151,14 @@ def run_sweep(operator: Operator) -> Sweep:
     return Sweep(
         operator.name, total, visited, tuple(reached), given_up, tuple(s for s in short if s)
     )
+
+
+def _named(target: Target) -> str:
+    """The target's name, and what tells it from another of that name."""
+    pair = target.pairs[0] if target.pairs else None
+    own = " with stride and dilation" if pair is not None and pair.strided else ""
+    grouped = " grouped" if pair is not None and pair.x == "m" and not target.forbids else ""
+    return target.name + own + grouped
 
 
 def operators_of(chosen: Sequence[Row]) -> list[Operator]:
@@ -257,9 +271,9 @@ def _arguments() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _arguments().parse_args(arguments)
-    chosen = [row for row in rows() if options.row in row.name]
+    chosen = [row for row in table() if options.row in row.name]
     if not chosen:
-        names = "\n  ".join(row.name for row in rows())
+        names = "\n  ".join(row.name for row in table())
         print(f"no row's name holds {options.row!r}; the rows are:\n  {names}", file=sys.stderr)
         return 2
     short: list[str]

@@ -7,18 +7,23 @@ from dataclasses import dataclass, field
 from einnet.errors import InputError
 
 TARGETS = ("cpu",)
+STRATEGIES = ("converging", "explorative", "blind")
 
 
 @dataclass(frozen=True)
 class Options:
     """Options of a compilation. Nothing else, and no environment variable, changes its result.
 
-    Raises InputError for an unknown target, for counts below 1 and for a negative seed.
+    Raises InputError for an unknown target or strategy, for counts below 1 and for a negative seed.
     """
 
     target: str = field(default="cpu", metadata={"help": "what to compile for: cpu"})
     candidates: int = field(
         default=2, metadata={"help": "derived plans that are measured for each subprogram"}
+    )
+    strategy: str = field(
+        default="converging",
+        metadata={"help": f"how derivations are searched: {', '.join(STRATEGIES)}"},
     )
     measure: bool = field(
         default=True, metadata={"help": "choose by measurement; without it by estimated cost"}
@@ -32,6 +37,10 @@ class Options:
         if self.target not in TARGETS:
             raise InputError(
                 f"unknown target '{self.target}'", hint=f"targets: {', '.join(TARGETS)}"
+            )
+        if self.strategy not in STRATEGIES:
+            raise InputError(
+                f"unknown strategy '{self.strategy}'", hint=f"strategies: {', '.join(STRATEGIES)}"
             )
         if self.seed < 0:
             raise InputError(f"'seed' must be at least 0, not {self.seed}")

@@ -23,7 +23,7 @@ from einnet.bridge.reshape import emit_reshape, reshaped_tensor
 from einnet.bridge.unroll import materialize
 from einnet.errors import InputError, Location
 from einnet.expr.nodes import Tensor
-from einnet.expr.program import Definition, Product, Opaque, Program, Statement, constants_of
+from einnet.expr.program import Definition, Opaque, Product, Program, Statement, constants_of
 
 
 def emit_definition(

@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Set
 from dataclasses import replace
+from itertools import count
 
 from mlir import ir
 from mlir.dialects import func
@@ -176,13 +177,17 @@ class _FunctionLifter:
     def lift(self) -> tuple[Program, tuple[Refusal, ...]]:
         inputs: list[Tensor] = []
         weights: set[str] = set()
+        passed = count()
         attributes = _argument_attributes(self.function)
         for argument, given in zip(self.block.arguments, attributes, strict=True):
             weight = _text(given, WEIGHT)
-            wanted = weight_name(weight) if weight else _text(given, NAME)
-            inputs.append(self.name(argument, wanted or self.ssa_name(argument)))
             if weight:
+                inputs.append(self.name(argument, weight_name(weight)))
                 weights.add(inputs[-1].name)
+                continue
+            # By its place among what callers pass, however many weights are between them.
+            place = next(passed)
+            inputs.append(self.name(argument, _text(given, NAME) or f"arg{place}"))
         *body, terminator = (view.operation for view in self.block.operations)
         returned = list(terminator.operands)
         for value, given in zip(returned, _result_attributes(self.function), strict=True):

@@ -9,10 +9,12 @@ from typing import Any
 from einnet.options import Options
 
 
-def add_model(parser: argparse.ArgumentParser) -> None:
+def add_model(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     """The model that a verb reads, and what it takes to read it."""
     parser.add_argument(
-        "model", help=".onnx file, .mlir file (linalg on tensors), or - for .mlir on standard input"
+        "model",
+        nargs=None if required else "?",
+        help=".onnx file, .mlir file (linalg on tensors), or - for .mlir on standard input",
     )
     parser.add_argument(
         "--batch",

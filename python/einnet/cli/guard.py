@@ -7,11 +7,14 @@ import io
 import os
 import platform
 import shlex
+import signal
 import sys
 import tempfile
+import threading
 import traceback
-from collections.abc import Callable, Sequence
-from importlib import metadata
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 
 from einnet.errors import EinnetError, Location
 
@@ -46,7 +49,8 @@ def run_guarded(
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8")
     try:
-        status = function()
+        with _interruptible():
+            status = function()
         sys.stdout.flush()
     except EinnetError as error:
         # As compilers do: what is wrong nowhere in a file is the command's.
@@ -74,6 +78,29 @@ def run_guarded(
     return status
 
 
+@contextmanager
+def _interruptible() -> Generator[None]:
+    """Interrupts as exceptions, but not inside an import: an extension module that is interrupted
+    while it sets itself up may crash, so there the process ends at once."""
+
+    def interrupt(signum: int, frame: FrameType | None) -> None:
+        del signum
+        while frame is not None:
+            if frame.f_code.co_filename.startswith("<frozen importlib"):
+                os._exit(_INTERRUPTED)
+            frame = frame.f_back
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _drop_stdout() -> None:
     """The interpreter flushes stdout once more at exit, which must not fail again."""
     try:
@@ -96,6 +123,8 @@ def save_report(command: Sequence[str], text: str) -> str:
 
 
 def _version(package: str) -> str:
+    from importlib import metadata  # slow to import, and only for a report
+
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

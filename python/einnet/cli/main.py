@@ -16,6 +16,7 @@ examples:
   einnet compile model.onnx --batch 16 -o model.einnet
   einnet run model.einnet --input x.npy --output y.npy
   einnet bench model.onnx --batch 16
+  einnet explain model.onnx --batch 16 --subprogram 2
   einnet import model.onnx -o model.mlir       then: einnet-opt model.mlir --einnet-optimize
 
 exit codes:
@@ -54,7 +55,7 @@ def _run(argv: Sequence[str] | None) -> int:
 def _parser() -> Parser:
     # Each verb imports what it needs when it runs, so that `einnet --help` is quick and a host
     # without MLIR can run artifacts.
-    from einnet.cli import bench, compile_, doctor, import_, run
+    from einnet.cli import bench, compile_, doctor, explain, import_, run
 
     parser = Parser(
         prog="einnet",
@@ -65,7 +66,7 @@ def _parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"einnet {__version__}")
     verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
-    for module in (import_, compile_, run, bench, doctor):
+    for module in (import_, compile_, run, bench, explain, doctor):
         module.add_parser(verbs)
     return parser
 

@@ -102,9 +102,16 @@ def print_findings(findings: Sequence[Finding]) -> None:
     _console(200).print(table)
 
 
+class _Console(Console):
+    """A console that leaves a reader that went away to `cli.guard`, as all output does."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def _console(width: int) -> Console:
     """A console as wide as the terminal, or `width` where the output goes elsewhere."""
-    return Console(width=None if Console().is_terminal else width)
+    return _Console(width=None if Console().is_terminal else width)
 
 
 def print_benchmark(samples: dict[str, Samples], notes: list[str], title: str) -> None:

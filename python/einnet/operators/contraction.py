@@ -271,8 +271,8 @@ def _opened(
     """The operand's index with the window's value as one iterator, named as its x and starting at
     0; the extent of that iterator; and the index at which the operator reads it.
 
-    Where the window has a dimension of the operand to itself, the values outside it are left out:
-    they are the operator's padding.
+    Where the window has the operand's dimension, or whole blocks of it, to itself, the values
+    outside the operand are left out: they are the operator's padding.
     """
     ranges = core.ranges
     x, y = ranges[window.x], ranges[window.y]
@@ -286,10 +286,12 @@ def _opened(
         scale = e.coefficient(window.x) // window.stride
     rest = e - value * scale
     lo, hi = bounds(value, ranges)
-    if rest.is_constant:
-        extent = box_of(read.source)[dimension].hi
-        lo = max(lo, -(rest.const // scale))
-        hi = min(hi, (extent - 1 - rest.const) // scale)
+    least, most = bounds(rest, ranges)
+    extent = box_of(read.source)[dimension].hi
+    blocks = extent % scale == 0 and least % scale == 0 and most - least < scale
+    if rest.is_constant or blocks:
+        lo = max(lo, -(most // scale))
+        hi = min(hi, (extent - 1 - least) // scale)
     own = {window.x: Range(0, x.extent), window.y: Range(0, y.extent)}
     moved = {window.x: var(window.x) + x.lo, window.y: var(window.y) + y.lo}
     opened = rest + (var(window.x) + lo) * scale

@@ -124,7 +124,7 @@ class _View:
             found.append(definition)
             for tensor in definition.operands:
                 left[tensor.name] -= 1
-                if tensor.name in self.producers:
+                if not left[tensor.name] and tensor.name in self.producers:
                     waiting.append(self.producers[tensor.name])
         return found
 
@@ -137,8 +137,8 @@ class _View:
         gone, fixed = self.gone(edit), frozenset(constants)
         removed = sum(self.costs[d.result.name] for d in gone)
         added = sum(self.seconds(d, fixed) for d in edit.new)
-        fewer = sum(_compounds(d.scope) for d in gone if d.result.name not in fixed)
-        fewer -= sum(_compounds(d.scope) for d in edit.new if d.result.name not in fixed)
+        fewer = sum(_is_compound(d.scope) for d in gone if d.result.name not in fixed)
+        fewer -= sum(_is_compound(d.scope) for d in edit.new if d.result.name not in fixed)
         pays = fewer > 0 or (fewer == 0 and added < _GAIN * removed)
         return (fewer, removed - added) if pays else None
 
@@ -191,13 +191,10 @@ def _seconds(definition: Definition, machine: Machine) -> float:
     return max(work / rate, memory) + machine.launch
 
 
-def _compounds(scope: Scope) -> int:
-    """How many additions and long products stand in a sum, where no library operator could compute
-    them."""
-    if not is_long_product(scope) and not _is_sum_of_terms(scope):
-        return 0
-    long = sum(is_long_product(replace(scope, body=(t,))) for t in scope.body)
-    return len(scope.body) - 1 + long
+def _is_compound(scope: Scope) -> bool:
+    """Whether the scope is a sum over more than one product of two reads, which no library operator
+    computes."""
+    return is_long_product(scope) or _is_sum_of_terms(scope)
 
 
 def _is_sum_of_terms(scope: Scope) -> bool:

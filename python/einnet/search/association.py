@@ -12,7 +12,7 @@ from functools import cache
 from math import prod
 
 from einnet.expr.index import iterators_of
-from einnet.expr.nodes import Call, Read, Scope, Tensor
+from einnet.expr.nodes import Read, Scope, Tensor
 from einnet.expr.program import Definition, define_nested
 from einnet.operators.cost import Machine
 from einnet.rules.rewrite import Step
@@ -78,14 +78,12 @@ def _from_zero(scope: Scope) -> tuple[Scope, tuple[Step, ...]]:
 def _cheapest(scope: Scope, constants: frozenset[str], machine: Machine) -> _Tree:
     term = scope.term
     extents = {i.name: i.extent for i in scope.traversal + scope.summation}
-    output = {i.name for i in scope.traversal}
+    output = frozenset(i.name for i in scope.traversal)
     depends = [iterators_in(f) for f in term.factors]
     everything = frozenset(range(len(depends)))
-    fixed = frozenset(
-        p
-        for p, f in enumerate(term.factors)
-        if not isinstance(f, Call) and isinstance(f.source, Tensor) and f.source.name in constants
-    )
+    idle = frozenset(i.name for i in scope.summation).difference(*depends)
+    sources = [r.source for r in term.reads if isinstance(r.source, Tensor)]
+    fixed = frozenset(p for p, source in enumerate(sources) if source.name in constants)
 
     def visible(group: frozenset[int]) -> frozenset[str]:
         """The iterators of the group's product as a tensor."""
@@ -96,20 +94,28 @@ def _cheapest(scope: Scope, constants: frozenset[str], machine: Machine) -> _Tre
                 others |= iterators_of(guard.index)
         return held & others
 
+    def operand(group: frozenset[int]) -> tuple[frozenset[str], int]:
+        """The iterators of what is read for the group, and its elements. A single factor is read as
+        it stands: what only it depends on is summed by its reader."""
+        if len(group) > 1:
+            names = visible(group)
+            return names, prod(extents[n] for n in names)
+        (position,) = group
+        return depends[position], prod(sources[position].shape)
+
     def seconds(a: frozenset[int], b: frozenset[int]) -> float:
         group = a | b
         if group <= fixed:
             return 0.0
-        space = visible(a) | visible(b)
+        (names_a, elements_a), (names_b, elements_b) = operand(a), operand(b)
+        space, result = names_a | names_b, visible(group)
         if group == everything:
-            space |= output
-        result = output if group == everything else visible(group)
+            space, result = space | output | idle, output
         work = prod(extents[n] for n in space)
-        summed = bool(space - result)
-        arithmetic = 2 * work / (machine.product_rate if summed else machine.loop_rate)
-        traffic = sum(prod(extents[n] for n in names) for names in (visible(a), visible(b), result))
+        rate = machine.product_rate if space - result else machine.loop_rate
+        traffic = elements_a + elements_b + prod(extents[n] for n in result)
         memory = traffic * machine.element / machine.bandwidth
-        return max(arithmetic, memory) + machine.launch
+        return max(2 * work / rate, memory) + machine.launch
 
     @cache
     def best(group: frozenset[int]) -> _Tree:

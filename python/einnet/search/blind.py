@@ -14,10 +14,12 @@ from einnet.expr.nodes import Read, Scope
 from einnet.operators.contraction import match
 from einnet.operators.product import PRODUCT
 from einnet.operators.target import Target
+from einnet.search import record
 from einnet.search.converge import Cost, Found, Result, is_product_of_two
 from einnet.search.distance import distance
 from einnet.search.moves import all_moves
-from einnet.search.state import State, apply, start
+from einnet.search.record import SILENT, Reason, Recorder
+from einnet.search.state import State, attempt_all, start
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,11 @@ BLIND = Budget()
 
 
 def search_blindly(
-    scope: Scope, cost: Cost, budget: Budget = BLIND, target: Target = PRODUCT
+    scope: Scope,
+    cost: Cost,
+    budget: Budget = BLIND,
+    target: Target = PRODUCT,
+    recorder: Recorder = SILENT,
 ) -> Result:
     """The first state, breadth first, that is the target operator; empty if none in the budget.
 
@@ -45,36 +51,46 @@ def search_blindly(
     visited = generated = duplicates = 0
     seen: set[Scope] = {origin.key}
     queue = deque([origin])
+    recorder.begin(origin, None, _orders(origin)[0], ())
     found: list[Found] = []
     while queue and visited < budget.visits and time.process_time() < end and not found:
         state = queue.popleft()
         visited += 1
+        recorder.visited(state)
         found = _matches(state, target, cost)
         if found:
+            recorder.judged(state, record.MATCHED)
+            for match_ in found:
+                recorder.found(match_)
             break
         for move in all_moves(state.core):
-            successor: State | None = state
-            for step in move:
-                successor = None if successor is None else apply(successor, step)
-            if successor is None:
+            successor = attempt_all(state, move)
+            if isinstance(successor, Reason):
+                recorder.dropped(state, move, successor)
                 continue
             generated += 1
             if successor.key in seen:
                 duplicates += 1
+                recorder.dropped(state, move, record.DUPLICATE)
                 continue
             seen.add(successor.key)
             queue.append(successor)
+            recorder.generated(state, successor, None)
+    recorder.end(record.ENOUGH if found else record.BUDGET)
     return Result(tuple(found), visited, generated, duplicates)
 
 
 def _matches(state: State, target: Target, cost: Cost) -> list[Found]:
-    first, second = state.core.term.reads
-    orders: tuple[tuple[Read, Read], ...] = ((first, second), (second, first))
     found: list[Found] = []
-    for operands in orders:
+    for operands in _orders(state):
         measured = distance(state.core, operands, target)
         if measured.value == 0:
             matched = match(state.scope, target, operands, measured.windows)
             if matched is not None:
                 found.append(Found(state, matched, cost(matched)))
     return sorted(found, key=lambda f: f.cost)
+
+
+def _orders(state: State) -> tuple[tuple[Read, Read], ...]:
+    first, second = state.core.term.reads
+    return (first, second), (second, first)

@@ -157,8 +157,8 @@ class _Search:
         size = _sizes(first)
         level = [_Repair((), 0, False, (1.0,) * len(size))]
         components = self.components(first)
-        self.recorder.combine()
         for repaired in components:
+            self.recorder.combine()
             level = self.cheapest([a.then(r) for a in level for r in repaired], size)
         states: list[State] = []
         for combination in level:
@@ -190,10 +190,10 @@ class _Search:
         """The beam: the cheapest few for each number of windows, materialised or not."""
         kept: list[_Repair] = []
         count_of: dict[tuple[int, bool], int] = {}
-        seen: set[tuple[Growth, int, bool]] = set()
+        seen: set[tuple[object, ...]] = set()
         for repair in sorted(candidates, key=lambda r: (_rough_cost(r.growth, size), len(r.steps))):
             bucket = repair.windows, repair.materialised
-            same = (tuple(round(g, 9) for g in repair.growth), *bucket)
+            same = (tuple(round(g, 9) for g in repair.growth), _shifted(repair.steps), *bucket)
             if same in seen:
                 self.recorder.combined(repair.steps, record.SAME_SIZES)
             elif count_of.get(bucket, 0) == self.limits.beam:
@@ -263,7 +263,12 @@ class _Search:
             _, _, state, local = heapq.heappop(queue)
             visits += 1
             self.recorder.visited(state)
-            key = (extents_of(state), len(local.windows), bool(local.obstacles))
+            key = (
+                extents_of(state),
+                _shifted(state.steps),
+                len(local.windows),
+                bool(local.obstacles),
+            )
             if not local.obstacles:
                 self.recorder.judged(
                     state, record.SAME_SIZES if key in repaired else record.REPAIRED
@@ -320,6 +325,11 @@ def may_materialise(state: State, obstacles: Sequence[Obstacle], limits: Limits)
 def _repair_of(origin: State, state: State, windows: int, materialised: bool) -> _Repair:
     growth = tuple(b / a for a, b in zip(_sizes(origin), _sizes(state), strict=True))
     return _Repair(state.steps, windows, materialised, growth)
+
+
+def _shifted(steps: Move) -> int:
+    """How often blocks were aligned: states of the same extents then differ in their layouts."""
+    return sum(step.rule == "shift" for step in steps)
 
 
 Growth = tuple[float, ...]

@@ -125,14 +125,16 @@ def find_match(state: State, target: Target, *, materialise: bool = False) -> Ma
 
     Where sizes are so small that tightening took points from a window of fixed extent, it is
     relaxed again. A window of which one point is left is none: the match has fewer then, and
-    is a matrix product if it has none. With `materialise`, parts of several iterators may be
+    is a matrix product if it has none; and a row that has one point is none, though the target
+    needs it. With `materialise`, parts of several iterators may be
     stored as they are.
     """
     fewer = [
         replace(target, pairs=target.pairs[:n], windows=min(n, target.windows))
         for n in range(len(target.pairs), 0, -1)
     ]
-    for wanted in [*fewer, PRODUCT] if fewer else [target]:
+    unneeding = replace(target, needs="")
+    for wanted in [*fewer, unneeding, PRODUCT] if fewer else [target]:
         for swapped in (False, True):
             found = _match(state.scope, wanted, swapped, materialise)
             if found is not None:

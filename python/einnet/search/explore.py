@@ -1,19 +1,21 @@
 """Explorative derivation: best-first over every move that any rule offers, on whole expressions.
 
-The state that comes next is the nearest to the target, by expression distance and steps (EinNet,
-OSDI 2023, section 5, explores to a depth instead). A state's moves are the repairs of its first
-obstacle, as in converging derivation, and then all others; nothing is cut into components, so it
-visits more states, and finds derivations that no sequence of repairs leads to.
+The state that comes next is the nearest to the target, by expression distance and steps (EinNet's
+explorative derivation goes to a given depth instead, OSDI 2023). A state's moves are the repairs of its first
+obstacle, as in converging derivation, and then all others. Nothing is cut into components, so it
+reaches what no sequence of repairs does, and takes many more states to find the cheapest.
 """
 
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from dataclasses import dataclass, field
 from itertools import count
 
 from einnet.expr.nodes import Read, Scope
 from einnet.operators.contraction import match
+from einnet.operators.cost import points
 from einnet.operators.product import PRODUCT
 from einnet.operators.target import Target
 from einnet.search import record
@@ -32,6 +34,9 @@ from einnet.search.distance import Distance, distance
 from einnet.search.moves import Move, all_moves, repairs
 from einnet.search.record import SILENT, Reason, Recorder
 from einnet.search.state import State, attempt_all, start
+
+_ALIKE = 2.0
+"""How far a state falls back for each earlier one of the same sizes and distance."""
 
 
 def search(
@@ -58,7 +63,8 @@ def search(
 class _Exploration:
     """One search. `shortest` holds the canonical form of every state that was reached, with the
     fewest steps to it: a state that is reached again in fewer is visited again, since it may then
-    go further."""
+    go further. `alike` counts states by sizes and distance: those that agree in them are mostly
+    reflections and reorderings of one another, and would crowd out everything else."""
 
     target: Target
     cost: Cost
@@ -69,6 +75,7 @@ class _Exploration:
         default_factory=list[tuple[float, int, State, Distance]]
     )
     order: count[int] = field(default_factory=count)
+    alike: Counter[tuple[int, int, float]] = field(default_factory=Counter[tuple[int, int, float]])
 
     def run(self, origin: State) -> Result:
         visited = generated = duplicates = 0
@@ -85,12 +92,14 @@ class _Exploration:
             visited += 1
             self.recorder.visited(state)
             found = self.matches(state)
-            for key, match in found.items():
-                if key not in best or _order(match) < _order(best[key]):
-                    best[key] = match
-            if found:
+            for key, one in found.items():
+                if key not in best or _order(one) < _order(best[key]):
+                    best[key] = one
+            if found and not nearest.value:
                 self.recorder.judged(state, record.MATCHED)
                 continue
+            if found:
+                self.recorder.judged(state, record.MATERIALISED)
             if len(state.steps) >= steps:
                 self.recorder.judged(state, record.STEPS)
                 continue
@@ -117,7 +126,10 @@ class _Exploration:
             (distance(state.core, operands, self.target) for operands in orders),
             key=lambda d: (d.value, len(d.obstacles)),
         )
+        kind = points(state.core), points(state.scope), nearest.value
         place = rank(nearest.value, len(nearest.obstacles), len(state.steps))
+        place += _ALIKE * self.alike[kind]
+        self.alike[kind] += 1
         heapq.heappush(self.queue, (place, next(self.order), state, nearest))
         return nearest
 
@@ -139,7 +151,7 @@ class _Exploration:
                 continue
             matched = match(state.scope, self.target, operands, measured.windows)
             if matched is not None:
-                key = (extents_of(state), len(measured.windows), swapped)
+                key = (extents_of(state), len(measured.windows), bool(measured.value), swapped)
                 found[key] = Found(state, matched, self.cost(matched))
                 self.recorder.found(found[key])
         return found

@@ -14,7 +14,7 @@ from einnet.expr.index import Index, Var, iterators_of, linear, var
 from einnet.expr.nodes import Residue, Scope
 from einnet.rules.rewrite import Step
 from einnet.search.distance import BadPart, Obstacle, divisions
-from einnet.search.state import reflect, skew, split, split_summation
+from einnet.search.state import reflect, shift, skew, split, split_summation
 
 Move = tuple[Step, ...]
 
@@ -86,11 +86,26 @@ def _part_moves(core: Scope, part: Index, window: int | None) -> list[Move]:
                     if 1 < k < extents[atom.name] and (c % k or (k == window and atom.name in sums))
                 ]
                 moves += [(split(atom.name, k),) for k in usable]
+                if atom.name in sums and c == divisor == 1:
+                    moves += _aligned(core, part, atom.name, usable)
         if divisor == 1 and len(terms.terms) == 2:
             moves += [
                 (reflect(atom.name),) for atom, c in terms.terms if c < 0 and isinstance(atom, Var)
             ]
     return moves
+
+
+def _aligned(core: Scope, part: Index, name: str, factors: list[int]) -> list[Move]:
+    """Splits of a sum after a shift that lets blocks start at multiples of the factor: the part's
+    constant, such as a padding, then is a number of whole blocks."""
+    names = iterators_of(part)
+    offsets = {e.const for r in core.term.reads for e in r.index if names <= iterators_of(e)}
+    return [
+        (shift(name, offset % k), split(f"{name}.o", k))
+        for k in factors
+        for offset in sorted(offsets)
+        if offset % k
+    ]
 
 
 def _shorten(core: Scope, part: Index, window: int) -> list[Move]:

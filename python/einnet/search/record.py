@@ -54,7 +54,11 @@ class Recorder:
     """What a search tells; this one does nothing with it. States are told apart by their steps."""
 
     def begin(
-        self, origin: State, distance: float, operands: tuple[Read, Read], names: Collection[str]
+        self,
+        origin: State,
+        distance: float | None,
+        operands: tuple[Read, Read],
+        names: Collection[str],
     ) -> None:
         """A search of its own starts, from this state, with the operands in this order; `names`
         are the iterators of the component that it repairs, none for the whole expression."""
@@ -65,8 +69,9 @@ class Recorder:
     def shared(self, names: Collection[str], like: Collection[str]) -> None:
         """A component that differs from an earlier one in its iterators' names alone."""
 
-    def generated(self, parent: State, child: State, distance: float) -> None:
-        """A move from a visited state led to a new one, which waits to be visited."""
+    def generated(self, parent: State, child: State, distance: float | None) -> None:
+        """A move from a visited state led to a new one, which waits to be visited; `distance` is
+        None if it is not measured."""
 
     def dropped(self, parent: State, move: tuple[Step, ...], reason: Reason) -> None:
         """A move from a visited state led nowhere."""
@@ -81,10 +86,10 @@ class Recorder:
         """The search of its own ends; states that still wait are dropped for this reason."""
 
     def combine(self) -> None:
-        """Combinations of what the components' searches found follow."""
+        """Combinations of those kept so far with what was found for the next component follow."""
 
     def combined(self, steps: tuple[Step, ...], reason: Reason | None = None) -> None:
-        """A combination for the first few components is kept, or dropped for a reason."""
+        """A combination is kept, or dropped for a reason, be it after it was kept."""
 
     def found(self, found: Found) -> None:
         """A visited state, or a combination, matches the target."""
@@ -121,9 +126,15 @@ class Trees(Recorder):
     trees: list[Tree] = field(default_factory=list[Tree])
     visits: int = 0
     _nodes: dict[tuple[Step, ...], Node] = field(default_factory=dict[tuple[Step, ...], Node])
+    _before: dict[tuple[Step, ...], Node] | None = None
+    """Combinations kept for the components before the last; None before the first."""
 
     def begin(
-        self, origin: State, distance: float, operands: tuple[Read, Read], names: Collection[str]
+        self,
+        origin: State,
+        distance: float | None,
+        operands: tuple[Read, Read],
+        names: Collection[str],
     ) -> None:
         what = f"component {', '.join(sorted(names))}" if names else "whole expression"
         self._open(f"{what}, {_by(operands)}", Node(distance=distance), origin.steps)
@@ -134,7 +145,7 @@ class Trees(Recorder):
     def shared(self, names: Collection[str], like: Collection[str]) -> None:
         self._open(f"component {', '.join(sorted(names))}: as {', '.join(sorted(like))}", Node())
 
-    def generated(self, parent: State, child: State, distance: float) -> None:
+    def generated(self, parent: State, child: State, distance: float | None) -> None:
         node = Node(child.steps[len(parent.steps) :], distance)
         self._nodes[parent.steps].children.append(node)
         self._nodes[child.steps] = node
@@ -155,15 +166,21 @@ class Trees(Recorder):
                 node.reason = reason
 
     def combine(self) -> None:
-        self._open("combinations", Node())
+        if self._before is None:
+            self._open("combinations", Node())
+        self._before = {s: node for s, node in self._nodes.items() if node.reason is None}
+        self._nodes = {}
 
     def combined(self, steps: tuple[Step, ...], reason: Reason | None = None) -> None:
-        known = self._nodes.get(steps)
-        if known is None:
-            length = max(n for n in range(len(steps)) if steps[:n] in self._nodes)
-            known = self._nodes[steps] = Node(steps[length:])
-            self._nodes[steps[:length]].children.append(known)
-        known.reason = reason
+        assert self._before is not None
+        if steps not in self._nodes:
+            length = max(n for n in range(len(steps) + 1) if steps[:n] in self._before)
+            parent = self._before[steps[:length]]
+            if length < len(steps):
+                parent.children.append(Node(steps[length:]))
+                parent = parent.children[-1]
+            self._nodes[steps] = parent
+        self._nodes[steps].reason = reason
 
     def found(self, found: Found) -> None:
         self._nodes[found.state.steps].found.append(found)
@@ -171,6 +188,7 @@ class Trees(Recorder):
     def _open(self, title: str, root: Node, steps: tuple[Step, ...] = ()) -> None:
         self.trees.append(Tree(title, root))
         self._nodes = {steps: root}
+        self._before = None
 
 
 def _by(operands: tuple[Read, Read]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from einnet.errors import InputError
 from einnet.expr.canonical import canonical
 from einnet.expr.nodes import Scope
 from einnet.expr.text import parse_index
@@ -93,7 +94,12 @@ def _split_summation(core: Scope, arguments: Arguments) -> Scope:
 def _skew(core: Scope, arguments: Arguments) -> Scope:
     name, index = arguments["iterator"], arguments["index"]
     assert isinstance(name, str) and isinstance(index, str)
-    return variable_substitution.skew(core, name, parse_index(index, core.ranges))
+    try:
+        parsed = parse_index(index, core.ranges)
+    except InputError as error:
+        # Normalisation may have taken an iterator that the index names.
+        raise NotApplicable(error.message) from error
+    return variable_substitution.skew(core, name, parsed)
 
 
 def _split(core: Scope, arguments: Arguments) -> Scope:
@@ -108,11 +114,18 @@ def _reflect(core: Scope, arguments: Arguments) -> Scope:
     return variable_substitution.reflect(core, name)
 
 
+def _shift(core: Scope, arguments: Arguments) -> Scope:
+    name, offset = arguments["iterator"], arguments["offset"]
+    assert isinstance(name, str) and isinstance(offset, int)
+    return variable_substitution.shift(core, name, offset)
+
+
 _RULES: dict[str, Callable[[Scope, Arguments], Scope]] = {
     "split-summation": _split_summation,
     "skew": _skew,
     "split": _split,
     "reflect": _reflect,
+    "shift": _shift,
 }
 
 
@@ -153,3 +166,7 @@ def split(name: str, factor: int) -> Step:
 
 def reflect(name: str) -> Step:
     return Step("reflect", (("iterator", name),))
+
+
+def shift(name: str, offset: int) -> Step:
+    return Step("shift", (("iterator", name), ("offset", offset)))

@@ -57,11 +57,15 @@ class Symbol:
 
 @dataclass(frozen=True, eq=False)
 class OpaqueSymbol:
-    """The results of one opaque operation; one without results is there for its effect."""
+    """The results of one opaque operation; one without results is there for its effect.
+
+    `after` counts the effects before it, on which what it reads from memory may depend.
+    """
 
     results: tuple[Tensor, ...]
     operands: tuple[FlatScope, ...]
     operation: str
+    after: int
 
 
 @dataclass(eq=False)
@@ -100,7 +104,8 @@ class Session:
                 self._opaque(statement, definitions, place)
             else:
                 operands = tuple(definitions.get(t.name, whole(t)) for t in statement.operands)
-                self.effects[candidate].append(OpaqueSymbol((), operands, statement.operation))
+                effects = self.effects[candidate]
+                effects.append(OpaqueSymbol((), operands, statement.operation, len(effects)))
         return [definitions.get(t.name, whole(t)) for t in program.outputs]
 
     def namer(self, where: str, place: str) -> Namer:
@@ -195,8 +200,9 @@ class Session:
 
     def _opaque(self, statement: Opaque, definitions: dict[str, FlatScope], place: str) -> None:
         operands = tuple(definitions.get(t.name, whole(t)) for t in statement.operands)
+        after = len(self.effects[place == "candidate"])
         for known in self.opaques:
-            if self._same(known, statement, operands):
+            if known.after == after and self._same(known, statement, operands):
                 results = known.results
                 break
         else:
@@ -204,7 +210,7 @@ class Session:
             results = tuple(
                 Tensor(f"{name}.{n}", t.shape, t.dtype) for n, t in enumerate(statement.results)
             )
-            self.opaques.append(OpaqueSymbol(results, operands, statement.operation))
+            self.opaques.append(OpaqueSymbol(results, operands, statement.operation, after))
             self.opaque_names.update(t.name for t in results)
             if place == "candidate":
                 note = (

@@ -80,9 +80,10 @@ def compare(
 ) -> Verdict:
     """Whether the programs, functions of the same inputs, have equal outputs, in order.
 
-    Outputs may have other names; operations without results have to be the same, in order. Raises
-    InputError if inputs or outputs do not correspond, MalformedError for a program that breaks the
-    language's rules, and ValueError for less than one round.
+    Outputs may have other names and the candidate may lack weights; operations without results have
+    to be the same, in order. Raises InputError if inputs or outputs do not correspond,
+    MalformedError for a program that breaks the language's rules, and ValueError for less than one
+    round.
     """
     inputs = frozenset(t.name for t in reference.inputs)
     session = Session(Randoms(seed, rounds), budget, inputs)
@@ -141,14 +142,16 @@ def _check_signature(reference: Program, candidate: Program) -> None:
     ours = {t.name: (t.shape, t.dtype) for t in reference.inputs}
     theirs = {t.name: (t.shape, t.dtype) for t in candidate.inputs}
     for name in sorted(ours.keys() | theirs.keys()):
-        if ours.get(name) != theirs.get(name):
+        # The candidate need not take a weight; if the reference's values depend on it, they differ.
+        unread = name in reference.weights and name not in theirs
+        if ours.get(name) != theirs.get(name) and not unread:
             raise InputError(
                 f"input {name} is {_shown(ours.get(name))} in {reference.name} and "
                 f"{_shown(theirs.get(name))} in {candidate.name}",
                 hint="programs can be compared when they have the same inputs",
             )
     for what, sides in (
-        ("weights", [sorted(p.weights) for p in (reference, candidate)]),
+        ("weights", [sorted(p.weights & theirs.keys()) for p in (reference, candidate)]),
         ("order of the inputs", [_passed(p) for p in (reference, candidate)]),
     ):
         if sides[0] != sides[1]:

@@ -19,8 +19,10 @@ from einnet.expr.index import (
     Range,
     Ranges,
     Var,
+    bounds,
     constant,
     iterators_of,
+    linear,
     substitute,
     var,
 )
@@ -159,12 +161,13 @@ def simplify(term: FlatTerm, ranges: Ranges) -> FlatTerm | None:
         inner = {**ranges, **{i.name: i.range for i in tightened.sums}}
         result = substitute_flat(tightened, single, sums, inner)
         guards: list[Guard] = []
-        for guard in dict.fromkeys(result.guards):
+        for guard in dict.fromkeys(_coarsened(g, inner) for g in result.guards):
             truth = guard_truth(guard, inner)
             if truth is False:
                 return None
             if truth is None:
                 guards.append(guard)
+        guards = _without_implied(guards, inner)
         used = frozenset[str]().union(
             *(iterators_of(i) for e in result.elements for i in e.index),
             *(iterators_of(g.index) for g in guards),
@@ -180,6 +183,48 @@ def simplify(term: FlatTerm, ranges: Ranges) -> FlatTerm | None:
         if result == term:
             return result
         term = result
+
+
+def _coarsened(guard: Guard, ranges: Ranges) -> Guard:
+    """`[4*lo <= 4*e + r < 4*hi]` as `[lo <= e < hi]` for r in 0:4: it does not depend on r."""
+    if not isinstance(guard, Within):
+        return guard
+    index = guard.index
+    for scale in sorted({abs(c) for _, c in index.terms if abs(c) > 1}, reverse=True):
+        if guard.lo % scale or guard.hi % scale:
+            continue
+        whole = linear(
+            index.const // scale, ((a, c // scale) for a, c in index.terms if not c % scale)
+        )
+        low, high = bounds(index - whole * scale, ranges)
+        if low >= 0 and high < scale:
+            return Within(whole, guard.lo // scale, guard.hi // scale)
+    return guard
+
+
+def _without_implied(guards: list[Guard], ranges: Ranges) -> list[Guard]:
+    """The guards without those that another one implies, as `[0 <= e < 10]` is implied by
+    `[0 <= 4*e + r < 40]` for r in 0:4: what is left bounds blocks and elements alike."""
+    kept = list(guards)
+    for guard in guards:
+        others = [g for g in kept if g != guard]
+        if isinstance(guard, Within) and any(_implied(guard, g, ranges) for g in others):
+            kept = others
+    return kept
+
+
+def _implied(guard: Within, by: Guard, ranges: Ranges) -> bool:
+    """Whether `by` implies the guard, its index being a multiple of the guard's plus a rest."""
+    if not isinstance(by, Within) or not guard.index.terms:
+        return False
+    atom, coefficient = guard.index.terms[0]
+    whole = dict(by.index.terms).get(atom, 0)
+    if whole % coefficient or whole // coefficient <= 0:
+        return False
+    scale = whole // coefficient
+    least, most = bounds(by.index - guard.index * scale, ranges)
+    first, last = -((most - by.lo) // scale), (by.hi - 1 - least) // scale
+    return guard.lo <= first and last < guard.hi
 
 
 def _tighten(term: FlatTerm) -> FlatTerm | None:

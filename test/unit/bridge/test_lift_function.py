@@ -42,7 +42,7 @@ def test_names_and_labels() -> None:
     assert program.inputs == (
         Tensor("latent_code", (2, 3)),
         Tensor("layer_0.weight.09fccd5c", (3, 4)),
-        Tensor("arg2", (2, 4)),
+        Tensor("arg1", (2, 4)),
     )
     assert program.weights == {"layer_0.weight.09fccd5c"}
     assert program.outputs == (Tensor("image", (2, 4)),)

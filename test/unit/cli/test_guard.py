@@ -74,6 +74,25 @@ def test_an_interrupt_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == ""
 
 
+INTERRUPT = "import os, signal; os.kill(os.getpid(), signal.SIGINT)"
+
+
+@pytest.mark.parametrize("work", [f"exec({INTERRUPT!r})", "__import__('interrupting')"])
+def test_an_interrupt_from_outside(tmp_path: Path, work: str) -> None:
+    # In an import too, where it may not become an exception: extension modules would crash.
+    (tmp_path / "interrupting.py").write_text(
+        f"try:\n    {INTERRUPT}\nexcept KeyboardInterrupt:\n    print('an exception')\n"
+    )
+    script = (
+        "from einnet.cli.guard import run_guarded; import sys;"
+        f"sys.exit(run_guarded('einnet', lambda: {work}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=20
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
 def test_a_bug_of_ours_leaves_a_report(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

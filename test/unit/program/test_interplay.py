@@ -28,7 +28,7 @@ def compounds(program: Program) -> list[str]:
     return [
         str(d.scope)
         for d in program.definitions
-        if d.result.name not in constants and interplay._compounds(d.scope)
+        if d.result.name not in constants and interplay._is_compound(d.scope)
     ]
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from strategies import guards, scopes
 from tensor_algebra import fault_is_found, parse, same_meaning
 
-from einnet.expr.index import Index, Range, mod, var
+from einnet.expr.index import Index, Range, Ranges, mod, var
 from einnet.expr.nodes import Guard, Iterator, Residue, Scope, Within
 from einnet.expr.transform import residue
 from einnet.rules import guard_elimination as rule
@@ -176,8 +176,8 @@ def test_a_guard_dropped_for_a_read_that_reaches_further_is_found(
 ):
     original = rule._implies
 
-    def nearly(constraint: tuple[Index, int, int], guard: Within) -> bool:
-        return original(constraint, replace(guard, lo=guard.lo - 1, hi=guard.hi + 1))
+    def nearly(constraint: tuple[Index, int, int], guard: Within, ranges: Ranges) -> bool:
+        return original(constraint, replace(guard, lo=guard.lo - 1, hi=guard.hi + 1), ranges)
 
     monkeypatch.setattr(rule, "_implies", nearly)
 

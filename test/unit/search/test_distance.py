@@ -39,7 +39,7 @@ def test_products_are_at_distance_0(name: str):
         ("L<x:4> S<r:3> Y[x,x+2*r] * W[r]", [(0, 1, "2*r+x")]),
         ("L<x:4> S<r:3> X[3*x+r] * W[r]", []),
         ("L<x:4> S<r:3,s:2> X[6*x+r+s] * W[2*r+s]", [(0, 0, "r+s")]),
-        ("L<x:8> S<r:3> X[x div 2] * W[r]", []),
+        ("L<x:8> S<r:3> X[x div 2] * W[r]", [(0, 0, "x div 2")]),
         ("L<x:8> S<r:3> X[(x+r) div 2] * W[r]", [(0, 0, "(r+x) div 2")]),
     ],
 )

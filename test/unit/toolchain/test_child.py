@@ -93,3 +93,16 @@ def test_command_reproduces_the_crash_with_its_input():
     done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, check=False)
     assert done.returncode == 128 + 6
     os.unlink(command.split()[-1])
+
+
+def test_a_child_that_ends_while_it_is_killed(monkeypatch: pytest.MonkeyPatch):
+    killpg = os.killpg
+
+    def late(group: int, number: int) -> None:
+        killpg(group, number)
+        raise ProcessLookupError
+
+    monkeypatch.setattr(os, "killpg", late)
+    with pytest.raises(ChildError) as caught:
+        run_child(python("import time; time.sleep(60)"), timeout=0.1)
+    assert caught.value.outcome is Outcome.TIMED_OUT

@@ -130,3 +130,30 @@ def test_effects_have_to_stay() -> None:
     assert isinstance(compare(reference, printing("A", "Y", y="2*A[i]")), Equal)
     for names in ((), ("A",), ("Y", "A"), ("A", "B")):
         assert isinstance(compare(reference, printing(*names)), Undecided)
+
+
+def test_what_is_read_after_an_effect_is_something_else() -> None:
+    shapes = {"M": (), "A": (4,)}
+    first, second = (Opaque((Tensor(n, (4,)),), (Tensor("M", ()),), "load", 0) for n in "PQ")
+    store = Opaque((), (Tensor("M", ()), Tensor("A", (4,))), "store", 0)
+    difference = ("Y", "L<i:4> P[i] - Q[i]")
+    reference = program(shapes, [first, store, second, difference], ["Y"])
+    zero = program(shapes, [store, ("Y", "L<i:4> 0")], ["Y"])
+    assert isinstance(compare(reference, reference), Equal)
+    assert isinstance(compare(reference, zero), Undecided)
+    unchanged = program(shapes, [first, second, store, difference], ["Y"])
+    assert isinstance(compare(unchanged, zero), Equal)
+
+
+def test_a_weight_that_decides_nothing_may_be_left_out() -> None:
+    shapes = {"A": (4,), "W": (4,)}
+    twice = program(shapes, [("Y", "L<i:4> A[i] + A[i]")], ["Y"])
+    times = program(shapes, [("Y", "L<i:4> A[i]*W[i]")], ["Y"])
+    without = program({"A": (4,)}, [("Y", "L<i:4> 2*A[i]")], ["Y"])
+    weights = frozenset({"W"})
+    assert isinstance(compare(replace(twice, weights=weights), without), Equal)
+    assert isinstance(compare(replace(times, weights=weights), without), Different)
+    with pytest.raises(InputError, match="input W"):
+        compare(twice, without)
+    with pytest.raises(InputError, match="input W"):
+        compare(without, replace(twice, weights=weights))
