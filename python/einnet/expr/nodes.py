@@ -14,8 +14,10 @@ namespaces are separate: a nested scope sees only its own iterators.
 from __future__ import annotations
 
 from collections.abc import Iterator as Iterable_
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
 from einnet.expr.index import Index, Range
 
@@ -110,11 +112,11 @@ class Scope:
     summation: tuple[Iterator, ...]
     body: Body
 
-    @property
-    def ranges(self) -> dict[str, Range]:
+    @cached_property
+    def ranges(self) -> Mapping[str, Range]:
         return {i.name: i.range for i in self.traversal + self.summation}
 
-    @property
+    @cached_property
     def box(self) -> tuple[Range, ...]:
         """The ranges of the traversal iterators, in order."""
         return tuple(i.range for i in self.traversal)

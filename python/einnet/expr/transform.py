@@ -127,7 +127,7 @@ def inline_reads(scope: Scope, chosen: Chooser = lambda _: True) -> Scope:
 
 
 def _inline_once(scope: Scope, chosen: Chooser) -> Scope | None:
-    ranges = scope.ranges
+    ranges = dict(scope.ranges)
     body: list[Term] = []
     sums: list[Iterator] = list(scope.summation)
     changed = False

@@ -56,12 +56,9 @@ def merge_parallel(
     weights = [_source(scope, other) for scope in aligned]
     offsets = [0]
     for scope, weight in zip(aligned, weights, strict=True):
-        extent = find(scope, axis).extent
-        whole = weight.shape[position] == extent
-        _require(whole, f"{axis} does not run over the whole of {weight.name}")
         agree = _without(weight.shape, position) == _without(weights[0].shape, position)
         _require(agree, f"{weight.name} and {weights[0].name} differ in other dimensions")
-        offsets.append(offsets[-1] + extent)
+        offsets.append(offsets[-1] + find(scope, axis).extent)
     label = "+".join(d.label for d in definitions)
     joined = _named(weights[0], f"{weights[0].name}_merged", taken)
     shape = (*joined.shape[:position], offsets[-1], *joined.shape[position + 1 :])
@@ -212,7 +209,7 @@ def _own_axis(scopes: Sequence[Scope], which: int) -> tuple[str, int]:
     """The iterator to join along, and the dimension of operand `which` that it indexes.
 
     It is the only traversal iterator whose range differs; if none does, the first one that indexes
-    one dimension of that operand and nothing else.
+    the whole of one dimension of that operand, and nothing else.
     """
     first = scopes[0]
     differing = {
@@ -224,9 +221,11 @@ def _own_axis(scopes: Sequence[Scope], which: int) -> tuple[str, int]:
     _require(len(differing) < 2, "their ranges differ in several iterators")
     for name in differing or [i.name for i in first.traversal]:
         position = _own_dimension(first, which, name)
-        if position is not None:
+        if position is not None and all(
+            _source(scope, which).shape[position] == find(scope, name).extent for scope in scopes
+        ):
             return name, position
-    raise NotApplicable("no such iterator indexes one dimension of the other operand alone")
+    raise NotApplicable("no such iterator indexes the whole of one dimension of one operand alone")
 
 
 def _own_dimension(scope: Scope, which: int, name: str) -> int | None:

@@ -1,9 +1,9 @@
 """Explorative derivation: best-first over every move that any rule offers, on whole expressions.
 
-The state that comes next is the nearest to the target, by expression distance and steps (EinNet's
-explorative derivation goes to a given depth instead, OSDI 2023). A state's moves are the repairs of its first
-obstacle, as in converging derivation, and then all others. Nothing is cut into components, so it
-reaches what no sequence of repairs does, and takes many more states to find the cheapest.
+The state that comes next is the nearest to the target, by expression distance and steps (EinNet,
+OSDI 2023, explores breadth first to a given depth instead). A state's moves are the repairs of its
+first obstacle, as in converging derivation, and then all others. Nothing is cut into components, so
+it reaches what no sequence of repairs does, and takes many more states to find the cheapest.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tensor_algebra import parse, same_meaning, tensors, value_of
+from tensor_algebra import parse, random_elements, same_meaning, tensors, value_of
 
 from einnet.cli.main import main
 from einnet.expr.interpreter import dense
@@ -19,10 +19,12 @@ TRANSPOSED = (
     "L<n:2,f:3,h:4,w:4> S<c:5,r:4,s:4> X[n,c,(h+1-r) div 2,(w+1-s) div 2] * W[c,f,r,s]"
     " * [(h+1-r) mod 2 = 0] * [(w+1-s) mod 2 = 0]"
 )
-SHAPES = {"X": (2, 5, 2, 2), "W": (5, 3, 4, 4)}
+SHAPES: dict[str, tuple[int, ...]] = {"X": (2, 5, 2, 2), "W": (5, 3, 4, 4)}
 EXPRESSION = ["--expression", TRANSPOSED, "--tensor", "X=2x5x2x2", "--tensor", "W=5x3x4x4"]
-PRODUCT = ["--expression", "L<m:2,n:4> S<k:3> A[m,k] * B[k,n]"]
-PRODUCT += ["--tensor", "A=2x3", "--tensor", "B=3x4"]
+PRODUCT = [
+    *("--expression", "L<m:2,n:4> S<k:3> A[m,k] * B[k,n]"),
+    *("--tensor", "A=2x3", "--tensor", "B=3x4"),
+]
 
 
 def explain(
@@ -59,8 +61,6 @@ def test_the_plan_computes_the_expression(capsys: pytest.CaptureFixture[str]):
     assert "tensors: X 2x5x2x2, W 5x3x4x4 constant" in out
     shapes = dict(SHAPES)
     start = parse(TRANSPOSED, **SHAPES)
-    from tensor_algebra import random_elements
-
     arrays = {
         n: random_elements(t, (slice(None),) * len(t.shape)) for n, t in tensors(**shapes).items()
     }

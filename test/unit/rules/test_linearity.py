@@ -40,7 +40,7 @@ def pairs(draw: st.DrawFn) -> tuple[Definition, Definition]:
     producer = as_definition("T", inner)
     outer = draw_scope(draw, reads=2, sums=2, calls=True, limit=80)
     consumer = as_definition("Y", outer)
-    ranges = consumer.scope.ranges
+    ranges = dict(consumer.scope.ranges)
     read = Read(producer.result, tuple(draw_index_from(draw, ranges, 0) for _ in inner.traversal))
     factors = list(outer.term.factors)
     factors.insert(draw(st.integers(0, len(factors))), read)

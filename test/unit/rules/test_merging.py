@@ -217,9 +217,9 @@ REFUSED_MERGES = [
     ("L<i:4,j:5> S<k:3> Z[i,k] * W[k,j]", "X is read in several ways"),
     ("L<i:4,j:5> S<k:3> X[i,k] * W[k,j-1]", "the other operands are read in several ways"),
     ("L<i:3,j:6> S<k:3> X[i,k] * V[k,j]", "their ranges differ in several iterators"),
-    ("L<i:3,j:5> S<k:3> X[i,k] * W[k,j]", "no such iterator indexes one dimension"),
-    ("L<i:4,j:5> S<k:3> X[i,k] * V[k,j]", "j does not run over the whole of V"),
-    ("L<i:4,j:6> S<k:3> X[i,k] * W[k,j]", "j does not run over the whole of W"),
+    ("L<i:3,j:5> S<k:3> X[i,k] * W[k,j]", "no such iterator indexes the whole of one dimension"),
+    ("L<i:4,j:5> S<k:3> X[i,k] * V[k,j]", "no such iterator indexes the whole of one dimension"),
+    ("L<i:4,j:6> S<k:3> X[i,k] * W[k,j]", "no such iterator indexes the whole of one dimension"),
     ("L<i:4,j:5> S<k:3> X[i,k] * U[k,j]", "U and W differ in other dimensions"),
 ]
 
@@ -244,7 +244,7 @@ def test_refusals_to_merge(text: str, reason: str):
     ],
 )
 def test_no_iterator_to_join_along(text: str):
-    with pytest.raises(NotApplicable, match="no such iterator indexes one dimension"):
+    with pytest.raises(NotApplicable, match="no such iterator indexes the whole of one dimension"):
         merge_parallel(two(text, text), "X", set())
 
 
@@ -306,8 +306,6 @@ def unchecked(_: bool, __: str) -> None:
         "L<i:4,j:5> S<k:3> X[i,k+1] * W[k,j]",
         "L<i:4,j:5> S<k:3> Z[i,k] * W[k,j]",
         "L<i:4,j:5> S<k:3> X[i,k] * W[k+1,j]",
-        "L<i:4,j:5> S<k:3> X[i,k] * V[k,j]",
-        "L<i:4,j:6> S<k:3> X[i,k] * W[k,j]",
         "L<i:4,j:5> S<k:3> X[i,k] * U[k,j]",
     ],
 )
@@ -380,6 +378,30 @@ def test_an_axis_that_the_shared_operand_holds_too_is_found(monkeypatch: pytest.
     products = two(text, text)
     monkeypatch.setattr(merging, "_own_dimension", bare)
     assert not same_results(products, merge_parallel(products, "X", set()))
+
+
+@pytest.mark.parametrize(
+    "text", ["L<i:4,j:5> S<k:3> X[i,k] * V[k,j]", "L<i:4,j:6> S<k:3> X[i,k] * W[k,j]"]
+)
+def test_an_axis_of_another_extent_than_the_operand_is_found(
+    text: str, monkeypatch: pytest.MonkeyPatch
+):
+    def second(scopes: list[Scope], _: int) -> tuple[str, int]:
+        return scopes[0].traversal[1].name, 1
+
+    monkeypatch.setattr(merging, "_own_axis", second)
+    assert not all(
+        same_results(d, merge_parallel(d, "X", set())) for d in (two(text), two(text)[::-1])
+    )
+
+
+def test_an_iterator_that_runs_over_a_part_is_passed_over():
+    """i and j index W alone; only j runs over the whole of its dimension."""
+    text = "L<i:2,j:5> S<k:3> X[0,k] * W{}[i,k,j]"
+    products = define(text.format(0), text.format(1), X=(4, 3), W0=(4, 3, 5), W1=(4, 3, 5))
+    parts = merge_parallel(products, "X", set())
+    assert parts[0].result.shape == (4, 3, 10)
+    assert same_results(products, parts)
 
 
 def test_a_batch_without_guards_is_found(monkeypatch: pytest.MonkeyPatch):

@@ -30,9 +30,11 @@ def test_the_option_offers_what_there_is():
 
 @pytest.mark.parametrize("unknown", ["", "Converging", "random"])
 def test_an_unknown_name_lists_the_valid_ones(unknown: str):
-    for choose in (strategy, lambda name: Options(strategy=name)):
-        with pytest.raises(InputError, match=f"unknown strategy '{unknown}'") as caught:
-            choose(unknown)
+    with pytest.raises(InputError, match=f"unknown strategy '{unknown}'") as chosen:
+        strategy(unknown)
+    with pytest.raises(InputError, match=f"unknown strategy '{unknown}'") as option:
+        Options(strategy=unknown)
+    for caught in (chosen, option):
         assert caught.value.hint == "strategies: converging, explorative, blind"
 
 
