@@ -47,9 +47,13 @@ def test_what_cannot_be_proved_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch)
     messages: list[str] = []
     asked: list[object] = []
 
-    def undecided(reference: Program, plan: Program, **options: int) -> object:
+    def undecided(reference: Program, plan: Program, *, seed: int, rounds: int) -> object:
         asked.append(plan)
-        return Undecided("for a test") if len(asked) == 1 else real(reference, plan, **options)
+        return (
+            Undecided("for a test")
+            if len(asked) == 1
+            else real(reference, plan, seed=seed, rounds=rounds)
+        )
 
     monkeypatch.setattr(driver, "verify_plan", undecided)
     compilation = compile_text(PRODUCT, Trace(messages.append))

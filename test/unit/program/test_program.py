@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from einnet.expr.check import check_program
 from einnet.expr.nodes import Call, Tensor, factors_of
-from einnet.expr.program import Definition, Program, constants_of, splice
+from einnet.expr.program import Definition, Program, constants_of, results_of, splice
 from einnet.expr.text import parse_scope
 from einnet.operators.cost import CPU
 from einnet.program.folding import fold_constants
@@ -42,7 +42,9 @@ def test_candidates_are_derived_plans_and_the_original_last(gan: Program):
     assert subprogram.candidates[0].operator == "matmul 8x64x6"
     estimates = [c.estimate for c in subprogram.candidates[:-1]]
     assert estimates == sorted(estimates)
-    shapes = {tuple(s.result.shape for s in c.statements[-2:]) for c in subprogram.candidates[:-1]}
+    shapes = {
+        tuple(results_of(s)[0].shape for s in c.statements[-2:]) for c in subprogram.candidates[:-1]
+    }
     assert len(shapes) == 2, "candidates that differ in nothing"
 
 
