@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from einnet.errors import InputError
 from einnet.expr.canonical import canonical
@@ -31,7 +31,12 @@ class State:
     @cached_property
     def key(self) -> Scope:
         """The canonical form: equal keys are the same state."""
-        return canonical(self.scope)
+        return _key(self.scope)
+
+
+@lru_cache(maxsize=1 << 12)
+def _key(scope: Scope) -> Scope:
+    return canonical(scope)
 
 
 def start(scope: Scope) -> State | None:
@@ -43,12 +48,20 @@ def start(scope: Scope) -> State | None:
 def attempt(state: State, step: Step) -> State | Reason:
     """Apply one step to the core and normalise, or say why it leads nowhere: the rule refuses, or
     nothing is left."""
+    outcome = _applied(state.scope, step)
+    return outcome if isinstance(outcome, Reason) else State(outcome, (*state.steps, step))
+
+
+@lru_cache(maxsize=1 << 12)
+def _applied(scope: Scope, step: Step) -> Scope | Reason:
+    """What `attempt` does to the expression; remembered, since the searches for several targets
+    of one operator go the same ways."""
     try:
-        rewritten = rewrite(state.core, step)
+        rewritten = rewrite(core_of(scope), step)
     except NotApplicable as refusal:
         return refused(str(refusal))
-    normal = normalise(with_core(state.scope, rewritten))
-    return ZERO if normal is None else State(normal, (*state.steps, step))
+    normal = normalise(with_core(scope, rewritten))
+    return ZERO if normal is None else normal
 
 
 def attempt_all(state: State, steps: Iterable[Step]) -> State | Reason:
