@@ -34,6 +34,8 @@ ORDER = (
     "layout",
     "merging",
     "linearity",
+    "fusing",
+    "unit_factor",
 )
 
 _SHAPE = re.compile(

@@ -1,9 +1,9 @@
 """Fusion of eOperators: a definition that one other eOperator alone reads becomes part of it.
 
-Composition is traversal merging across definitions (EinNet, OSDI 2023, section 4.1, expression
-fusion): pointwise chains become one body, an offset-add becomes the argument of the activation that
-follows it, and the relayout of an operand is written directly by whoever computes the operand.
-Nothing is computed twice: the consumer visits each element at most once.
+By the rule of `rules/fusing.py`: pointwise chains become one body, an offset-add becomes the
+argument of the activation that follows it, and the relayout of an operand is written directly by
+whoever computes the operand. Nothing is computed twice: the consumer visits each element at most
+once.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from __future__ import annotations
 from dataclasses import replace
 from math import prod
 
-from einnet.expr.nodes import Body, Call, Read, Scope, Tensor, Term, factors_of
+from einnet.expr.nodes import Body, Call, Read, Scope, factors_of
 from einnet.expr.program import Definition, Program, Statement, constants_of, uses_of, without_dead
-from einnet.expr.transform import inline_reads
 from einnet.operators.cost import points
+from einnet.rules.fusing import fuse
+from einnet.rules.rewrite import NotApplicable
 
 _MAX_TERMS = 16
 """Terms of a fused body: distributing products over sums must not explode."""
@@ -58,50 +59,15 @@ def _fuse_once(program: Program) -> Program | None:
 
 def _fuse_pair(producer: Definition, consumer: Definition) -> Definition | None:
     """The consumer with the producer's expression in the place of its tensor, or None."""
-    name = producer.result.name
-    reads = [f for f in factors_of(consumer.scope.body) if _reads(f, name)]
-    if len(reads) != 1 or _reads_nested(consumer.scope, name):
-        return None
     if points(consumer.scope) > prod(producer.result.shape):
         return None
-    nested = replace(consumer.scope, body=_with_source(consumer.scope.body, name, producer.scope))
-    scope = inline_reads(nested)
-    if _terms(scope.body) > _MAX_TERMS or _evaluations(scope) > _MAX_NESTED_SUM:
+    try:
+        fused = fuse(consumer, producer)
+    except NotApplicable:
         return None
-    label = "+".join(filter(None, (producer.label, consumer.label)))
-    return Definition(consumer.result, scope, label)
-
-
-def _reads(factor: object, name: str) -> bool:
-    if not isinstance(factor, Read) or not isinstance(factor.source, Tensor):
-        return False
-    return factor.source.name == name
-
-
-def _reads_nested(scope: Scope, name: str) -> bool:
-    """Whether a nested scope reads the tensor: its element may be needed more than once."""
-    for factor in factors_of(scope.body):
-        if isinstance(factor, Read) and isinstance(factor.source, Scope):
-            inner = factor.source
-            if any(_reads(f, name) for f in factors_of(inner.body)) or _reads_nested(inner, name):
-                return True
-    return False
-
-
-def _with_source(body: Body, name: str, source: Scope) -> Body:
-    def replaced(term: Term) -> Term:
-        factors: list[Read | Call] = []
-        for factor in term.factors:
-            if isinstance(factor, Call):
-                arguments = tuple(_with_source(a, name, source) for a in factor.arguments)
-                factors.append(Call(factor.function, arguments))
-            elif _reads(factor, name):
-                factors.append(Read(source, factor.index))
-            else:
-                factors.append(factor)
-        return replace(term, factors=tuple(factors))
-
-    return tuple(replaced(t) for t in body)
+    if _terms(fused.scope.body) > _MAX_TERMS or _evaluations(fused.scope) > _MAX_NESTED_SUM:
+        return None
+    return fused
 
 
 def _evaluations(scope: Scope) -> int:

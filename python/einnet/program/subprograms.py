@@ -1,8 +1,9 @@
 """The subprograms of a program, and the candidate plans of each.
 
-A subprogram is for now one contraction: a definition that sums the product of two tensors. Its
-candidates are the plans that the search derives, cheapest first, and always the original itself,
-computed as it stands by a generated kernel.
+A subprogram is for now one contraction: a definition that sums the product of two tensors, or the
+elements of one, which is their product with ones. Its candidates are the plans that the search
+derives, cheapest first, and always the original itself, computed as it stands by a generated
+kernel.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from einnet.operators import contraction
 from einnet.operators.cost import CPU, Machine, definition_seconds
 from einnet.operators.product import PRODUCT
 from einnet.rules.rewrite import Step
+from einnet.rules.unit_factor import RULE as UNIT_FACTOR
+from einnet.rules.unit_factor import is_reduction, unit_factor
 from einnet.search.converge import Limits
 from einnet.search.record import SILENT
 from einnet.search.strategy import strategy
@@ -55,10 +58,12 @@ class Subprogram:
 
 
 def is_contraction(definition: Definition) -> bool:
-    """Whether the definition sums a product of two tensors."""
+    """Whether the definition sums a product of two tensors, or one tensor."""
     scope = definition.scope
     if not scope.summation or len(scope.body) != 1 or definition.library is not None:
         return False
+    if is_reduction(scope):
+        return True
     factors = scope.term.factors
     return len(factors) == 2 and all(
         isinstance(f, Read) and isinstance(f.source, Tensor) for f in factors
@@ -90,8 +95,16 @@ def derive(
     """Search one contraction by a strategy; keep the `keep` cheapest plans that differ, and the
     original."""
     begin = time.process_time()
+    taken = names_of(program)
+    ones: tuple[Definition, ...] = ()
+    before: tuple[Step, ...] = ()
+    searched = definition
+    if is_reduction(definition.scope):
+        constant, searched = unit_factor(definition, taken)
+        ones, before = (constant,), (Step(UNIT_FACTOR),)
+        constants |= {constant.result.name}
     result = strategy(searched_by)(
-        definition.scope,
+        searched.scope,
         lambda match: contraction.estimate(match, machine, constants),
         limits,
         PRODUCT,
@@ -106,9 +119,9 @@ def derive(
         if kind in kinds or len(candidates) == keep:
             continue
         kinds.add(kind)
-        taken = names_of(program)
-        statements = contraction.plan(found.match, definition.result, taken, definition.label)
+        plan = contraction.plan(found.match, definition.result, set(taken), definition.label)
         operator = contraction.describe(found.match)
-        candidates.append(Candidate(statements, found.state.steps, operator, found.cost))
+        steps = before + found.state.steps
+        candidates.append(Candidate((*ones, *plan), steps, operator, found.cost))
     original = Candidate((definition,), (), "", definition_seconds(definition, machine))
     return Subprogram(definition, (*candidates, original), result.visited, seconds)
