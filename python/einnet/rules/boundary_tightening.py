@@ -54,7 +54,7 @@ def tighten(scope: Scope, *, traversal: bool = True) -> Scope | None:
                 changed = _apply_residue(guard, ranges, movable) or changed
         if any(r.hi <= r.lo for r in ranges.values()):
             return None
-    return _with_ranges(scope, ranges)
+    return scope if ranges == scope.ranges else _with_ranges(scope, ranges)
 
 
 def _solved(

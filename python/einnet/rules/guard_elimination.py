@@ -17,6 +17,7 @@ turns the natural transposed convolution into one dense sum for each output phas
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import gcd
 
@@ -56,7 +57,12 @@ def drop_implied(scope: Scope) -> Scope:
         guards = _needed_guards(term, ranges)
         if guards is not None:
             body.append(replace(term, guards=guards) if guards != term.guards else term)
-    return replace(scope, body=tuple(body))
+    return scope if same(body, scope.body) else replace(scope, body=tuple(body))
+
+
+def same(new: Sequence[object], old: Sequence[object]) -> bool:
+    """Whether nothing was replaced: the very same objects."""
+    return len(new) == len(old) and all(a is b for a, b in zip(new, old, strict=True))
 
 
 def _needed_guards(term: Term, ranges: Ranges) -> tuple[Guard, ...] | None:

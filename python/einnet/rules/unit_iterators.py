@@ -20,6 +20,7 @@ from fractions import Fraction
 from einnet.expr.index import constant
 from einnet.expr.nodes import Read, Scope, Term
 from einnet.expr.transform import outside, substitute_body
+from einnet.rules.guard_elimination import same
 from einnet.rules.summation_splitting import iterators_in_body
 
 RULE = "drop-iterators"
@@ -46,7 +47,8 @@ def drop_sums(scope: Scope) -> Scope:
 
 def drop_nested_traversals(scope: Scope) -> Scope:
     """Remove such traversal iterators from the nested scopes that the scope's terms read."""
-    return replace(scope, body=tuple(_drop_in_term(t, scope) for t in scope.body))
+    body = tuple(_drop_in_term(t, scope) for t in scope.body)
+    return scope if same(body, scope.body) else replace(scope, body=body)
 
 
 def _drop_in_term(term: Term, scope: Scope) -> Term:

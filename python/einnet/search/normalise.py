@@ -33,6 +33,8 @@ def core_of(scope: Scope) -> Scope:
 def with_core(scope: Scope, core: Scope) -> Scope:
     """The two-level expression with another scope in the place of its core."""
     term = scope.term
+    if term.reads[0].source is core:
+        return scope
     read = replace(term.reads[0], source=core)
     return replace(scope, body=(replace(term, factors=(read, *term.factors[1:])),))
 
@@ -40,19 +42,21 @@ def with_core(scope: Scope, core: Scope) -> Scope:
 def normalise(scope: Scope) -> Scope | None:
     """The normal form, or None if the whole expression is 0."""
     scope = merge_outer(scope)
+    normal: Scope | None = None
     while True:
-        core = _normal_core(core_of(scope))
-        if core is None:
+        core = core_of(scope)
+        if core is not normal:
+            normal = _normal_core(core)
+        if normal is None:
             return None
-        changed = with_core(scope, core)
-        changed = drop_nested_traversals(changed)
+        changed = drop_nested_traversals(with_core(scope, normal))
         outer = eliminate_guards(drop_sums(changed))
         if outer is None:
             return None
         outer = tighten(split_residues(outer), traversal=False)
         if outer is None:
             return None
-        if outer == scope:
+        if outer is scope:
             return scope
         scope = outer
 
@@ -61,6 +65,6 @@ def _normal_core(core: Scope) -> Scope | None:
     while True:
         step = eliminate_guards(drop_sums(core))
         step = None if step is None else tighten(step)
-        if step is None or step == core:
+        if step is None or step is core:
             return step
         core = step

@@ -190,5 +190,7 @@ def test_a_refusal_is_told_in_the_rules_words(monkeypatch: pytest.MonkeyPatch):
     # The first step that leads nowhere counts.
     outcome = attempt_all(state, (reflect("h"), split("h", 2)))
     assert isinstance(outcome, Reason) and outcome.detail.startswith("h is not an iterator")
+    states._applied.cache_clear()
     monkeypatch.setattr(states, "normalise", lambda _: None)  # pyright: ignore
     assert attempt(state, reflect("h")) == ZERO
+    states._applied.cache_clear()
