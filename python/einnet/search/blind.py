@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from einnet.expr.nodes import Read, Scope
 from einnet.operators.contraction import match
-from einnet.operators.product import PRODUCT
 from einnet.operators.target import Target
 from einnet.search import record
 from einnet.search.converge import Cost, Found, Result, is_product_of_two
@@ -36,8 +35,8 @@ BLIND = Budget()
 def search_blindly(
     scope: Scope,
     cost: Cost,
-    budget: Budget = BLIND,
-    target: Target = PRODUCT,
+    budget: Budget,
+    target: Target,
     recorder: Recorder = SILENT,
 ) -> Result:
     """The first state, breadth first, that is the target operator; empty if none in the budget.

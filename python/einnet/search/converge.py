@@ -19,7 +19,6 @@ from einnet.expr.index import iterators_of, substitute, var
 from einnet.expr.nodes import Read, Scope, box_of
 from einnet.operators.contraction import Match, match
 from einnet.operators.cost import points
-from einnet.operators.product import PRODUCT
 from einnet.operators.target import Target
 from einnet.search import record
 from einnet.search.distance import BadPart, Distance, Obstacle, distance
@@ -83,8 +82,8 @@ class _Counters:
 def search(
     scope: Scope,
     cost: Cost,
-    limits: Limits | None = None,
-    target: Target = PRODUCT,
+    limits: Limits | None,
+    target: Target,
     recorder: Recorder = SILENT,
 ) -> Result:
     """Derive a target operator from the expression of a product of two reads.

@@ -24,7 +24,6 @@ from einnet.expr.index import Index, Range, constant, floordiv, iterators_of, mo
 from einnet.expr.nodes import Read, Residue, Scope
 from einnet.expr.text import parse_index
 from einnet.operators.contraction import Match, match
-from einnet.operators.product import PRODUCT
 from einnet.operators.target import Target
 from einnet.rules.boundary_relaxing import relax
 from einnet.rules.boundary_tightening import tighten
@@ -134,7 +133,7 @@ def find_match(state: State, target: Target, *, materialise: bool = False) -> Ma
         for n in range(len(target.pairs), 0, -1)
     ]
     unneeding = replace(target, needs="")
-    for wanted in [*fewer, unneeding, PRODUCT] if fewer else [target]:
+    for wanted in [*fewer, unneeding, Target(target.name, needs="k")] if fewer else [target]:
         for swapped in (False, True):
             found = _match(state.scope, wanted, swapped, materialise)
             if found is not None:

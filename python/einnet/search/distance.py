@@ -16,7 +16,6 @@ from einnet.expr.index import FloorDiv, Index, Ranges, Var, iterators_of
 from einnet.expr.nodes import Guard, Read, Residue, Scope
 from einnet.expr.program import Window
 from einnet.expr.radix import Part, is_digit, parts_of
-from einnet.operators.product import PRODUCT
 from einnet.operators.table import Table, mapping_table, owner
 from einnet.operators.target import Pair, Target
 
@@ -76,7 +75,7 @@ class Distance:
 def distance(
     core: Scope,
     operands: tuple[Read, Read],
-    target: Target = PRODUCT,
+    target: Target,
     within: frozenset[str] | None = None,
 ) -> Distance:
     """The distance of the core, its operands in the given order, from a target.

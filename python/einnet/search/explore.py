@@ -16,7 +16,6 @@ from itertools import count
 from einnet.expr.nodes import Read, Scope
 from einnet.operators.contraction import match
 from einnet.operators.cost import points
-from einnet.operators.product import PRODUCT
 from einnet.operators.target import Target
 from einnet.search import record
 from einnet.search.converge import (
@@ -42,8 +41,8 @@ _ALIKE = 2.0
 def search(
     scope: Scope,
     cost: Cost,
-    limits: Limits | None = None,
-    target: Target = PRODUCT,
+    limits: Limits | None,
+    target: Target,
     recorder: Recorder = SILENT,
 ) -> Result:
     """Derive a target operator from the expression of a product of two reads.

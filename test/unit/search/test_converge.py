@@ -31,7 +31,7 @@ def seconds(match: Match) -> float:
 
 
 def derive(scope: Scope, target: Target = PRODUCT) -> Result:
-    return search(scope, seconds, target=target)
+    return search(scope, seconds, None, target)
 
 
 derived = cache(derive)
@@ -221,18 +221,18 @@ def test_limits_bound_the_search():
     scope = STARTS["transposed 4x4 s2"]
     components = 5
     for visits in (1, 5, 20):
-        result = search(scope, seconds, Limits(visits=visits))
+        result = search(scope, seconds, Limits(visits=visits), PRODUCT)
         assert result.visited <= visits * components
-    assert search(scope, seconds, Limits(visits=1)).found == ()
-    short = search(scope, seconds, Limits(steps=2))
+    assert search(scope, seconds, Limits(visits=1), PRODUCT).found == ()
+    short = search(scope, seconds, Limits(steps=2), PRODUCT)
     assert all(len(f.state.steps) <= 2 * components for f in short.found)
-    narrow = search(scope, seconds, Limits(beam=1))
+    narrow = search(scope, seconds, Limits(beam=1), PRODUCT)
     assert narrow.found and len(narrow.found) <= len(derived(scope).found)
 
 
 def test_cost_decides_the_order():
     scope = STARTS["transposed 4x4 s2"]
-    cheap, dear = derived(scope), search(scope, lambda match: -seconds(match))
+    cheap, dear = derived(scope), search(scope, lambda match: -seconds(match), None, PRODUCT)
     assert [f.cost for f in cheap.found] == [-f.cost for f in reversed(dear.found)]
 
 

@@ -7,6 +7,7 @@ from convolutions import STARTS
 from tensor_algebra import parse
 
 from einnet.expr.nodes import Scope
+from einnet.operators.product import PRODUCT
 from einnet.search.distance import BadPart, Distance, FreeGuard, distance
 from einnet.search.moves import repairs
 from einnet.search.state import State, apply, start
@@ -16,7 +17,7 @@ SHAPES = {"X": (20,), "Y": (20, 20), "W": (20,)}
 
 def of(core: Scope) -> Distance:
     first, second = core.term.reads
-    return distance(core, (first, second))
+    return distance(core, (first, second), PRODUCT)
 
 
 def obstacles(text: str) -> list[tuple[int, int, str]]:

@@ -125,7 +125,7 @@ def test_distances_of_whole_expressions_are_those_of_their_states():
         if child.distance is not None:
             assert isinstance(state, State)
             first, second = state.core.term.reads
-            assert child.distance == distance(state.core, (first, second)).value
+            assert child.distance == distance(state.core, (first, second), PRODUCT).value
 
 
 def test_reasons_of_converging_derivation():
