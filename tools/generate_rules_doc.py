@@ -19,9 +19,6 @@ ROOT = Path(__file__).resolve().parent.parent
 RULES = ROOT / "python" / "einnet" / "rules"
 PAGE = ROOT / "docs" / "rules.md"
 
-REASON = "REASON"
-"""The constant that says why a rule's result is equal; the others name rules."""
-
 # In the order in which a reader of the paper meets them; what is missing here comes last.
 ORDER = (
     "summation_splitting",
@@ -90,13 +87,13 @@ def read_entry(module: str, source: str) -> Entry | None:
 
 
 def _rule_names(tree: ast.Module) -> tuple[str, ...]:
-    """The values of the module's constants that hold text, but for the reason."""
+    """The values of the module's constants that hold text."""
     names: list[str] = []
     for node in tree.body:
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
             (target,) = node.targets
             value = node.value.value
-            if isinstance(target, ast.Name) and target.id != REASON and isinstance(value, str):
+            if isinstance(target, ast.Name) and isinstance(value, str):
                 names.append(value)
     return tuple(names)
 

@@ -25,6 +25,7 @@ from einnet.codegen.cpu.library import build_library
 from einnet.codegen.cpu.lower import Lowered
 from einnet.codegen.cpu.openblas import set_threads
 from einnet.errors import InputError, Location, ToolchainError
+from einnet.expr.canonical import fingerprint
 from einnet.expr.check import check_program
 from einnet.expr.program import Opaque, Program, constants_of, splice
 from einnet.operators.cost import CPU
@@ -326,6 +327,7 @@ def _choice_record(choice: Choice) -> dict[str, object]:
     return {
         "subprogram": choice.subprogram.name,
         "expression": str(choice.subprogram.definition.scope),
+        "fingerprint": fingerprint(choice.subprogram.definition.scope),
         "chosen": choice.name,
         "steps": [[s.rule, dict(s.parameters)] for s in choice.candidate.steps],
         "visited": choice.subprogram.visited,

@@ -31,7 +31,6 @@ Another one.
 
 RULE = "double"
 HALF = "halve"
-REASON = "of course"
 '''
 
 
@@ -71,7 +70,7 @@ def test_the_parts_of_an_entry(generator: ModuleType):
 
 
 def test_a_module_that_names_no_rule_has_no_entry(generator: ModuleType):
-    assert generator.read_entry("other", '"""Some text."""\nREASON = "none"\n') is None
+    assert generator.read_entry("other", '"""Some text."""\nLIMIT = 3\n') is None
 
 
 @pytest.mark.parametrize("part", ["Formulas:", "Condition:", "Paper:"])

@@ -53,10 +53,6 @@ def _map_guard(guard: Guard, new: Callable[[Index], Index]) -> Guard:
     return Within(new(guard.index), guard.lo, guard.hi)
 
 
-def substitute_factor(factor: Factor, values: Values, ranges: Ranges) -> Factor:
-    return _map_factor(factor, lambda e: substitute(e, values, ranges))
-
-
 def substitute_guard(guard: Guard, values: Values, ranges: Ranges) -> Guard:
     return _map_guard(guard, lambda e: substitute(e, values, ranges))
 

@@ -20,7 +20,6 @@ from einnet.rules.rewrite import NotApplicable
 from einnet.rules.variable_substitution import find
 
 RULE = "relax"
-REASON = "the points added contribute 0"
 
 
 def relax(scope: Scope, name: str, lo: int, hi: int) -> Scope:

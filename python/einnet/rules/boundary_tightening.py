@@ -20,7 +20,6 @@ from einnet.expr.index import Index, Range, Ranges, Var, bounds, iterators_of
 from einnet.expr.nodes import Iterator, Residue, Scope, Term, Within, box_of
 
 RULE = "tighten"
-REASON = "the points left out contribute 0"
 
 
 def tighten(scope: Scope, *, traversal: bool = True) -> Scope | None:

@@ -28,7 +28,6 @@ from einnet.rules.boundary_tightening import constraints_of
 from einnet.rules.variable_substitution import split
 
 RULE = "eliminate-guard"
-REASON = "the guard leaves one value of the iterator, which takes its place"
 
 
 def eliminate_guards(scope: Scope) -> Scope | None:

@@ -22,7 +22,6 @@ from einnet.rules.rewrite import NotApplicable
 from einnet.rules.summation_splitting import iterators_in
 
 RULE = "relayout"
-REASON = "the layout holds, for each value of the iterators, the element that is read there"
 
 
 def relayout(scope: Scope, position: int, order: tuple[str, ...]) -> Scope:

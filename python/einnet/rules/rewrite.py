@@ -1,11 +1,9 @@
-"""What a rule returns, and how a derivation is written down."""
+"""How a rule refuses, and how a derivation is written down."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-
-from einnet.expr.nodes import Scope
 
 Parameter = str | int | tuple[str, ...]
 
@@ -32,12 +30,3 @@ class Step:
 
 def _text(value: Parameter) -> str:
     return "+".join(value) if isinstance(value, tuple) else str(value)
-
-
-@dataclass(frozen=True)
-class Rewrite:
-    """An equal expression, the step that leads to it, and why it is equal."""
-
-    scope: Scope
-    step: Step
-    reason: str

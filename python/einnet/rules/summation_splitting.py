@@ -13,16 +13,12 @@ several matrices its order of association.
 
 from __future__ import annotations
 
-from collections.abc import Iterator as Iterable_
-from itertools import combinations
-
 from einnet.expr.index import iterators_of, var
 from einnet.expr.nodes import Body, Call, Factor, Guard, Read, Scope, Term
-from einnet.rules.rewrite import NotApplicable, Rewrite, Step
+from einnet.rules.rewrite import NotApplicable
 
 RULE = "split-summation"
 PRODUCT = "split-product"
-REASON = "a sum over two groups of iterators is the sum over one of the sums over the other"
 
 
 def split_summation(scope: Scope, outer: tuple[str, ...], *, hoist: bool = True) -> Scope:
@@ -92,15 +88,6 @@ def _nest(scope: Scope, body: Body, sums: set[str], rest: Term) -> Scope:
     read = Read(inner, tuple(var(i.name) for i in traversal))
     outer = Term((read, *rest.factors), rest.guards, rest.coefficient)
     return Scope(scope.traversal, outer_sums, (outer,))
-
-
-def rewrites(scope: Scope) -> Iterable_[Rewrite]:
-    """Every proper non-empty subset of the sums as the outer sum."""
-    names = [i.name for i in scope.summation]
-    for size in range(1, len(names)):
-        for outer in combinations(names, size):
-            step = Step(RULE, (("outer", outer),))
-            yield Rewrite(split_summation(scope, outer), step, REASON)
 
 
 def iterators_in(factor: Factor) -> frozenset[str]:

@@ -16,7 +16,6 @@ from einnet.expr.transform import inline_reads
 from einnet.rules.rewrite import NotApplicable
 
 RULE = "merge-traversals"
-REASON = "a nested sum at a known position joins the sum of its reader"
 
 
 def merge_traversals(scope: Scope) -> Scope:

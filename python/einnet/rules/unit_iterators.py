@@ -24,7 +24,6 @@ from einnet.rules.guard_elimination import same
 from einnet.rules.summation_splitting import iterators_in_body
 
 RULE = "drop-iterators"
-REASON = "an iterator with one value, or without effect, needs no loop"
 
 
 def drop_sums(scope: Scope) -> Scope:

@@ -39,7 +39,6 @@ from einnet.expr.transform import guard_truth, substitute_body
 from einnet.rules.rewrite import NotApplicable
 
 RULE = "substitute"
-REASON = "the new iterators are in bijection with the old ones"
 
 
 def substitute_iterators(scope: Scope, phi: Mapping[str, Index], psi: Mapping[str, Index]) -> Scope:
