@@ -141,6 +141,19 @@ def test_refusals(module: str, message: str) -> None:
         lower(module)
 
 
+def test_pads_that_crop_are_refused_before_they_write_outside() -> None:
+    with pytest.raises(InputError, match="negative amount"):
+        lower("""
+func.func @main(%x: tensor<6xf32>) -> tensor<5xf32> {
+  %z = arith.constant 0.0 : f32
+  %p = tensor.pad %x low[-2] high[1] {
+    ^bb0(%i: index):
+      tensor.yield %z : f32
+  } : tensor<6xf32> to tensor<5xf32>
+  return %p : tensor<5xf32>
+}""")
+
+
 def test_tensors_of_booleans_are_refused_before_they_abort_mlir() -> None:
     with pytest.raises(InputError, match="tensor of i1"):
         lower("""

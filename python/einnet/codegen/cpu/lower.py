@@ -110,6 +110,7 @@ def _lower(text: str, function: str, filename: str) -> Lowered:
         for name in names:
             unshield(_find(module, name).operation)
             _refuse_booleans(_find(module, name))
+            _refuse_cropping_pads(_find(module, name))
             _protect_arguments(_find(module, name))
         run_pipeline(module, BUFFERIZE, filename)
         signatures: list[Signature] = []
@@ -241,6 +242,23 @@ def _refuse_booleans(function: func.FuncOp) -> None:
                         f"@{function.name.value}: {op.name} gives a tensor of i1",
                         hint="the CPU target stores no booleans; compute them where they are used",
                     )
+
+
+def _refuse_cropping_pads(function: func.FuncOp) -> None:
+    """Upstream's lowering of a `tensor.pad` by a negative amount writes outside its buffer."""
+    for op in walk(function.operation):
+        if op.name == "tensor.pad":
+            amounts = [
+                n
+                for side in ("static_low", "static_high")
+                for n in ir.DenseI64ArrayAttr(op.attributes[side])
+                if n != ir.ShapedType.get_dynamic_size()
+            ]
+            if any(n < 0 for n in amounts):
+                raise InputError(
+                    f"@{function.name.value}: {op.name} by a negative amount",
+                    hint="crop with tensor.extract_slice, pad the rest",
+                )
 
 
 def _protect_arguments(function: func.FuncOp) -> None:
