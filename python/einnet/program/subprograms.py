@@ -23,7 +23,7 @@ from einnet.search.converge import Limits
 from einnet.search.record import SILENT
 from einnet.search.strategy import strategy
 
-LIMITS = Limits(blow_up=16)
+LIMITS = Limits(blow_up=16, total=100)
 """What a compilation searches within."""
 
 
