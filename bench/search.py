@@ -27,6 +27,7 @@ from einnet.operators.contraction import Match, estimate
 from einnet.operators.cost import CPU
 from einnet.operators.target import Target
 from einnet.search.converge import search
+from einnet.toolchain.doctor import environment
 
 ALL_TARGETS_SECONDS = 2.0
 
@@ -298,7 +299,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         short = [f"{r.name}: {s}" for r in [*reports, *sweeps] for s in r.short]
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
-            json.dump(figures, file, indent=1)
+            json.dump({"environment": environment(), "figures": figures}, file, indent=1)
     if short:
         print("\nfalls short:", *short, sep="\n  ")
     return 1 if short and options.check else 0

@@ -61,7 +61,7 @@ def environment() -> dict[str, object]:
     return {
         "machine": platform.machine(),
         "processor": _processor(),
-        "system": f"{platform.system()} {platform.release()}",
+        "system": platform.system(),
         "parts": {f.name: f.version for f in examine() if f.version is not None},
     }
 
