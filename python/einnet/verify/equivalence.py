@@ -91,6 +91,8 @@ def compare(
         check_program(reference)
         check_program(candidate)
         _check_signature(reference, candidate)
+        if reference == candidate:
+            return Equal(_certificate(session))
         ours = session.outputs(reference, candidate=False)
         theirs = session.outputs(candidate, candidate=True)
         session.check_effects()
@@ -187,12 +189,14 @@ def _verdict(session: Session, outputs: list[tuple[str, FlatScope, FlatScope]]) 
         if isinstance(result, Mismatch):
             return _refuted(session, name, ours, theirs, result)
         session.segments.append(result)
+    return Equal(_certificate(session))
+
+
+def _certificate(session: Session) -> Certificate:
+    """What the session has compared; nothing, where both programs are the very same one."""
     randoms = session.randoms
-    return Equal(
-        Certificate(
-            tuple(session.segments), randoms.seed, randoms.fields.primes, session.comparisons
-        )
-    )
+    segments = tuple(session.segments)
+    return Certificate(segments, randoms.seed, randoms.fields.primes, session.comparisons)
 
 
 def _refuted(

@@ -413,3 +413,9 @@ def test_generator_network_with_one_fault(fault: int) -> None:
     notes = verdict.reason if isinstance(verdict, Undecided) else "; ".join(verdict.notes)
     # Only the first difference is named, not what follows from it.
     assert [i for i in range(4) if f"was shown equal to that in A{i}" in notes] == [fault]
+
+
+def test_a_program_equals_itself_within_any_budget() -> None:
+    same = program({"X": (64,)}, [("Y", "L<h:8,w:8> X[h]+X[w]")], ["Y"])
+    verdict = compare(same, same, budget=Budget(terms=1, cells=1, work=1))
+    assert isinstance(verdict, Equal) and verdict.certificate.segments == ()
