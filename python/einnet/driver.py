@@ -121,6 +121,12 @@ def searched_program(
     return _rewritten(program, options, Trace())
 
 
+def lifted_program(model: ImportedModel) -> Program:
+    """The model as a program, each operation as the expression that it naturally is."""
+    _, program = _lifted(model)
+    return program
+
+
 def _lifted(model: ImportedModel) -> tuple[ir.Module, Program]:
     imported = parse_module(model.mlir, make_context(), str(model.source))
     program = natural(lift_function(_function(imported, model.entry)))

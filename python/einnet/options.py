@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from einnet.errors import InputError
 
-TARGETS = ("cpu",)
+TARGETS = ("cpu", "cuda")
+PRECISIONS = ("fp32", "tf32", "fp16", "bf16")
 STRATEGIES = ("converging", "explorative", "blind")
 
 
@@ -14,10 +15,19 @@ STRATEGIES = ("converging", "explorative", "blind")
 class Options:
     """Options of a compilation. Nothing else, and no environment variable, changes its result.
 
-    Raises InputError for an unknown target or strategy, for counts below 1 and for a negative seed.
+    Raises InputError for an unknown target, strategy or precision, for a precision that the target
+    does not have, for counts below 1 and for a negative seed.
     """
 
-    target: str = field(default="cpu", metadata={"help": "what to compile for: cpu"})
+    target: str = field(
+        default="cpu", metadata={"help": f"what to compile for: {', '.join(TARGETS)}"}
+    )
+    precision: str = field(
+        default="fp32",
+        metadata={
+            "help": "what f32 becomes: fp32; for cuda also tf32 (products rounded), fp16, bf16"
+        },
+    )
     candidates: int = field(
         default=2, metadata={"help": "derived plans that are measured for each subprogram"}
     )
@@ -28,6 +38,10 @@ class Options:
     measure: bool = field(
         default=True, metadata={"help": "choose by measurement; without it by estimated cost"}
     )
+    chips: str = field(
+        default="sm_90a",
+        metadata={"help": "GPUs that kernels are assembled for, with commas between: sm_80,sm_90a"},
+    )
     repetitions: int = field(default=5, metadata={"help": "timed runs of each candidate"})
     threads: int = field(default=1, metadata={"help": "threads of library calls"})
     seed: int = field(default=0, metadata={"help": "seed of verification and measurement data"})
@@ -37,6 +51,15 @@ class Options:
         if self.target not in TARGETS:
             raise InputError(
                 f"unknown target '{self.target}'", hint=f"targets: {', '.join(TARGETS)}"
+            )
+        if self.precision not in PRECISIONS:
+            raise InputError(
+                f"unknown precision '{self.precision}'", hint=f"precisions: {', '.join(PRECISIONS)}"
+            )
+        if self.target == "cpu" and self.precision != "fp32":
+            raise InputError(
+                f"the target cpu has no precision '{self.precision}'",
+                hint="use fp32, or the target cuda",
             )
         if self.strategy not in STRATEGIES:
             raise InputError(

@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     options = options_of(arguments)
     from einnet.cli.report import print_compilation, print_progress
     from einnet.driver import compile_file, write
-    from einnet.runtime.artifact import require_destination
+    from einnet.runtime.folder import require_destination
     from einnet.trace import Trace
 
     require_destination(arguments.output)

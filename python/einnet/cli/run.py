@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import io
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from einnet.cli.flags import positive
 from einnet.errors import InputError, Location
@@ -14,8 +15,9 @@ if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
 DESCRIPTION = """\
-Runs an artifact once on inputs from .npy files and prints the shape of each result. MLIR is not
-needed if the artifact holds a library for this host's CPU."""
+Runs an artifact once on inputs from .npy files and prints the shape of each result, on the device
+that it was compiled for. MLIR is not needed for a GPU, nor if the artifact holds a library for this
+host's CPU."""
 
 
 def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -36,27 +38,45 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
         help=".npy file to write a result to; the name may be left out if there is one result",
     )
     parser.add_argument(
-        "--threads", type=positive, default=1, metavar="N", help="threads of library calls"
+        "--device",
+        choices=("cpu", "cuda"),
+        help="refuse an artifact that was compiled for another device than this",
+    )
+    parser.add_argument(
+        "--threads",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="threads of library calls on the CPU",
     )
     parser.set_defaults(verb=run)
+
+
+class Loaded(Protocol):
+    """A loaded program, of either target."""
+
+    def check(self, inputs: Mapping[str, Any], locations: Mapping[str, Location]) -> None: ...
+
+    def run(self, inputs: Mapping[str, Any]) -> dict[str, Any]: ...
 
 
 def run(arguments: argparse.Namespace) -> int:
     import numpy as np
 
-    from einnet.codegen.cpu.openblas import set_threads
     from einnet.output import require_writable, write_file
-    from einnet.runtime.artifact import load_artifact
+    from einnet.runtime.folder import read_manifest, require_target, target_of
 
-    program = load_artifact(arguments.artifact)
-    signature = program.signature
-    inputs = _named(arguments.input, [a.name for a in signature.inputs], "--input")
-    outputs = _named(arguments.output, [r.name for r in signature.results], "--output")
+    manifest = read_manifest(arguments.artifact)
+    if arguments.device is not None:
+        require_target(arguments.artifact, manifest, arguments.device)
+    load = _load_cuda if target_of(manifest) == "cuda" else _load_cpu
+    program, names, results_of = load(arguments)
+    inputs = _named(arguments.input, names, "--input")
+    outputs = _named(arguments.output, results_of, "--output")
     for path in outputs.values():
         require_writable(path)
     arrays = {name: _load(path) for name, path in inputs.items()}
     program.check(arrays, {name: Location(str(path)) for name, path in inputs.items()})
-    set_threads(arguments.threads)
     results = program.run(arrays)
     for name, path in outputs.items():
         # Not to the file itself: NumPy would add a suffix to its name, and not see a full disk.
@@ -67,6 +87,26 @@ def run(arguments: argparse.Namespace) -> int:
         where = f" -> {outputs[name]}" if name in outputs else ""
         print(f"{name}: {array.dtype} {list(array.shape)}{where}")
     return 0
+
+
+def _load_cpu(arguments: argparse.Namespace) -> tuple[Loaded, list[str], list[str]]:
+    """The program of an artifact for the CPU, and the names of its inputs and results."""
+    from einnet.codegen.cpu.openblas import set_threads
+    from einnet.runtime.artifact import load_artifact
+
+    program = load_artifact(arguments.artifact)
+    set_threads(arguments.threads)
+    signature = program.signature
+    return program, [a.name for a in signature.inputs], [r.name for r in signature.results]
+
+
+def _load_cuda(arguments: argparse.Namespace) -> tuple[Loaded, list[str], list[str]]:
+    """The same of an artifact for a GPU."""
+    from einnet.runtime.cuda.artifact import executable, load_cuda_artifact
+
+    artifact = load_cuda_artifact(arguments.artifact)
+    program = executable(artifact)
+    return program, list(artifact.program.inputs), list(artifact.program.outputs)
 
 
 def _named(arguments: list[str], names: list[str], flag: str) -> dict[str, Path]:
@@ -106,4 +146,9 @@ def _load(path: Path) -> Any:
             location=location,
             hint="write each input to a .npy file of its own: numpy.save",
         )
+    if array.dtype == np.dtype("V2"):
+        import ml_dtypes
+
+        # How NumPy writes a type that is not its own.
+        array = array.view(ml_dtypes.bfloat16)
     return np.asarray(array, array.dtype.newbyteorder("="), order="C")

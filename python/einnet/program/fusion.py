@@ -8,11 +8,13 @@ once.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from math import prod
 
-from einnet.expr.nodes import Body, Call, Read, Scope, factors_of
+from einnet.expr.nodes import Body, Call, Factor, Read, Scope, Tensor, factors_of, tensors_of
 from einnet.expr.program import Definition, Program, Statement, constants_of, uses_of, without_dead
+from einnet.expr.transform import rename
 from einnet.operators.cost import points
 from einnet.rules.fusing import fuse
 from einnet.rules.rewrite import NotApplicable
@@ -31,6 +33,50 @@ def fuse_eoperators(program: Program) -> Program:
         if fused is None:
             return program
         program = without_dead(fused)
+
+
+def share_definitions(program: Program) -> Program:
+    """The program with one definition for eOperators that compute the same, such as a layout that
+    the plans of two subprograms need of one tensor. Outputs keep their own."""
+    first: dict[object, Tensor] = {}
+    same: dict[str, Tensor] = {}
+    outputs = {t.name for t in program.outputs}
+    statements: list[Statement] = []
+    for statement in program.statements:
+        if isinstance(statement, Definition):
+            scope = _with_tensors(statement.scope, same)
+            statement = replace(statement, scope=scope)
+            result = statement.result
+            if statement.library is None and result.name not in outputs:
+                names = [i.name for i in scope.traversal + scope.summation]
+                form = rename(scope, {name: f".{n}" for n, name in enumerate(names)})
+                known = first.setdefault((form, result.dtype), result)
+                if known is not result:
+                    same[result.name] = known
+                    continue
+        elif any(t.name in same for t in statement.operands):
+            operands = tuple(same.get(t.name, t) for t in statement.operands)
+            statement = replace(statement, operands=operands)
+        statements.append(statement)
+    return replace(program, statements=tuple(statements))
+
+
+def _with_tensors(scope: Scope, same: Mapping[str, Tensor]) -> Scope:
+    """The scope with reads of other tensors, those of nested scopes and calls included."""
+    if not any(t.name in same for t in tensors_of(scope)):
+        return scope
+
+    def body(old: Body) -> Body:
+        return tuple(replace(t, factors=tuple(map(factor, t.factors))) for t in old)
+
+    def factor(old: Factor) -> Factor:
+        if isinstance(old, Call):
+            return Call(old.function, tuple(map(body, old.arguments)))
+        if isinstance(old.source, Scope):
+            return Read(_with_tensors(old.source, same), old.index)
+        return Read(same.get(old.source.name, old.source), old.index)
+
+    return replace(scope, body=body(scope.body))
 
 
 def _fuse_once(program: Program) -> Program | None:

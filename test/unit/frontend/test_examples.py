@@ -8,6 +8,7 @@ import pytest
 from onnx import shape_inference
 from onnx.reference import ReferenceEvaluator
 
+import dcgan  # pyright: ignore[reportMissingImports]
 import gan  # pyright: ignore[reportMissingImports]
 import infogan  # pyright: ignore[reportMissingImports]
 
@@ -30,6 +31,25 @@ def test_infogan_is_the_published_generator():
         [16, 256, 4, 4],
         [16, 128, 8, 8],
         [16, 64, 16, 16],
+    ]
+    assert [node.op_type for node in graph.node] == [
+        *["ConvTranspose", "BatchNormalization", "Relu"] * 4,
+        "ConvTranspose",
+        "Tanh",
+    ]
+
+
+def test_dcgan_is_the_published_generator():
+    inferred = shape_inference.infer_shapes(dcgan.build(16), strict_mode=True)
+    graph = inferred.graph
+    assert shape(graph.input[0]) == [16, 100, 1, 1]
+    assert shape(graph.output[0]) == [16, 3, 64, 64]
+    sizes = {value.name: shape(value) for value in graph.value_info}
+    assert [sizes[f"layer{index}.convolved"] for index in range(4)] == [
+        [16, 512, 4, 4],
+        [16, 256, 8, 8],
+        [16, 128, 16, 16],
+        [16, 64, 32, 32],
     ]
     assert [node.op_type for node in graph.node] == [
         *["ConvTranspose", "BatchNormalization", "Relu"] * 4,
@@ -66,10 +86,17 @@ def test_layers_have_to_fit():
         gan.build("g", (gan.Layer(2, 3, 2, 1, 0), gan.Layer(4, 3, 2, 1, 0)), 1, 0)
 
 
-@pytest.mark.parametrize(("arguments", "batch"), [([], "N"), (["--batch", "16"], 16)])
-def test_command_line(tmp_path: Path, arguments: list[str], batch: object):
+@pytest.mark.parametrize(
+    ("program", "arguments", "batch"),
+    [
+        ("infogan.py", [], "N"),
+        ("infogan.py", ["--batch", "16"], 16),
+        ("dcgan.py", ["--batch", "2", "--seed", "3"], 2),
+    ],
+)
+def test_command_line(tmp_path: Path, program: str, arguments: list[str], batch: object):
     output = tmp_path / "out.onnx"
-    command = [sys.executable, str(EXAMPLES / "infogan.py"), *arguments, "-o", str(output)]
+    command = [sys.executable, str(EXAMPLES / program), *arguments, "-o", str(output)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout == f"{output}\n"
     assert shape(onnx.load(output).graph.input[0])[0] == batch

@@ -8,20 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from einnet.cli.main import main
 from einnet.codegen.cpu.library import build_library
 from einnet.codegen.cpu.lower import Lowered, lower
 from einnet.codegen.cpu.target import Target, make_target
 from einnet.errors import InputError
-from einnet.runtime.artifact import (
-    CONSTANTS,
-    LOWERED,
-    MANIFEST,
-    Library,
-    is_artifact,
-    load_artifact,
-    require_destination,
-    write_artifact,
-)
+from einnet.runtime.artifact import LOWERED, Library, load_artifact, write_artifact
+from einnet.runtime.folder import CONSTANTS, MANIFEST, is_artifact, require_destination
 from einnet.runtime.program import jit_program
 from einnet.weights import Weights
 
@@ -232,3 +225,21 @@ def test_targets() -> None:
     assert make_target().runs_here()
     with pytest.raises(InputError, match="unknown CPU 'z80'"):
         make_target("z80")
+
+
+def test_the_command_refuses_another_device(
+    tmp_path: Path, lowered: Lowered, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = _write(tmp_path / "m", lowered)
+    assert main(["run", str(folder), "--device", "cuda"]) == 1
+    assert f"{folder}: error: the artifact was compiled for cpu, not for cuda" in (
+        capsys.readouterr().err
+    )
+
+
+def test_the_command_runs_it(tmp_path: Path, lowered: Lowered) -> None:
+    folder = _write(tmp_path / "m", lowered)
+    np.save(tmp_path / "x.npy", X)
+    files = ["--input", str(tmp_path / "x.npy"), "--output", str(tmp_path / "y.npy")]
+    assert main(["run", str(folder), "--device", "cpu", *files]) == 0
+    np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), Y)

@@ -1,0 +1,1 @@
+"""Programs to GPU code: kernels for eOperators, a flat list of launches and library calls."""

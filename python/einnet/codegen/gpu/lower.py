@@ -1,0 +1,263 @@
+"""A program to a host program: what libraries compute, what kernels compute, where everything is.
+
+    pick      products and convolutions become library calls, with bias and activation where one
+              eOperator follows; what no library can do stays an expression
+    place     strides and buffers; movements become views where everyone accepts them
+    generate  a kernel for every expression that is left
+    pack      temporaries into one arena, constants one after another
+
+The values of constants are not needed here: `Lowered.prepare` is the program that computes them,
+and `store` puts them in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+from numpy.typing import NDArray
+
+from einnet.bridge.unroll import materialize
+from einnet.codegen.gpu.epilogue import FLOATS, LibraryWork, Work, with_constants, work_of
+from einnet.codegen.gpu.host import (
+    Buffer,
+    HostProgram,
+    KernelLaunch,
+    LibraryCall,
+    Step,
+)
+from einnet.codegen.gpu.kernel import Kernel, build_kernel, schedules
+from einnet.codegen.gpu.matrices import Placed, convolution_call, product_call
+from einnet.codegen.gpu.memory import Lifetime, aligned, arena
+from einnet.codegen.gpu.placement import Placement, place
+from einnet.errors import InputError
+from einnet.expr.nodes import Tensor
+from einnet.expr.program import Definition, Opaque, Product, Program, constants_of, without_dead
+
+Array = NDArray[Any]
+
+DTYPES: dict[str, Any] = {
+    "f64": np.float64,
+    "f32": np.float32,
+    "f16": np.float16,
+    "bf16": ml_dtypes.bfloat16,
+    "i64": np.int64,
+    "i32": np.int32,
+    "i16": np.int16,
+    "i8": np.int8,
+}
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A host program whose constants have no values yet, and the kernels that it launches.
+
+    `alternatives` are other schedules of a kernel, by its symbol, for measurement to choose from.
+    `prepare` computes from the weights, in the model's own precision, the tensors that the
+    constants hold, under the names of their buffers.
+    """
+
+    host: HostProgram
+    kernels: tuple[Kernel, ...]
+    alternatives: Mapping[str, tuple[Kernel, ...]]
+    prepare: Program
+
+
+def lower_program(program: Program, stored: Program, precision: str) -> Lowered:
+    """Lower `stored`, which is `program` in the element types of `precision`.
+
+    Raises InputError for opaque operations, which no GPU kernel computes.
+    """
+    for statement in program.statements:
+        if isinstance(statement, Opaque):
+            raise InputError(
+                f"the CUDA target cannot compute {statement.operation}",
+                hint="--target cpu runs it",
+            )
+    work, biases = work_of(stored)
+    constants = constants_of(stored)
+    supported = [_supported(item) for item in work]
+    items = [part for item in supported for part in _parts(item)]
+    fixed = {
+        t.name: t
+        for item in items
+        for t in item.operands
+        if t.name in constants or any(t == b.result for b in biases)
+    }
+    fixed |= {t.name: t for t in stored.outputs if t.name in constants}
+    inputs = [t for t in stored.inputs if t.name not in stored.weights]
+    placement = place(items, inputs, stored.outputs, fixed)
+    steps, kernels = _steps(items, placement, precision)
+    outputs = tuple(placement.placed[t.name].buffer for t in stored.outputs)
+    buffers, arena_bytes, constant_bytes = _packed(placement, steps)
+    host = HostProgram(
+        program.name, buffers, steps, tuple(t.name for t in inputs), outputs,
+        arena_bytes, constant_bytes,
+    )  # fmt: skip
+    _, own = work_of(program)
+    first = tuple(choices[0] for choices in kernels.values())
+    others = {symbol: choices[1:] for symbol, choices in kernels.items() if choices[1:]}
+    return Lowered(host, first, others, _preparation(program, own, tuple(fixed)))
+
+
+def store(lowered: Lowered, values: Mapping[str, Array]) -> tuple[HostProgram, dict[str, Array]]:
+    """The host program with the keys of its constants, and their contents by key: one-dimensional
+    arrays in the order of memory. `values` are the results of `lowered.prepare` by name."""
+    contents: dict[str, Array] = {}
+    buffers: list[Buffer] = []
+    for buffer in lowered.host.buffers:
+        if buffer.role == "constant":
+            array = memory_image(values[buffer.name], buffer)
+            key = hashlib.sha256(buffer.dtype.encode() + array.tobytes()).hexdigest()[:16]
+            contents[key] = array
+            buffers.append(replace(buffer, content=key))
+        else:
+            buffers.append(buffer)
+    return replace(lowered.host, buffers=tuple(buffers)), contents
+
+
+def memory_image(array: Array, buffer: Buffer) -> Array:
+    """The elements of a tensor as they lie in its buffer, zeros in the gaps."""
+    image = np.zeros(buffer.elements, DTYPES[buffer.dtype])
+    steps = [s * image.itemsize for s in buffer.strides]
+    view = np.lib.stride_tricks.as_strided(image, buffer.shape, steps)
+    view[...] = array.reshape(buffer.shape)
+    return image
+
+
+def _supported(item: Work) -> Work:
+    """The item, as an expression for a kernel of ours where no library has its element types."""
+    if isinstance(item, Definition):
+        return item
+    operands = {t.dtype for t in item.definition.operands}
+    types = {*operands, item.result.dtype}
+    if len(operands) == 1 and types <= set(FLOATS):
+        return item
+    return replace(item.definition, library=None)
+
+
+def _parts(item: Work) -> tuple[Work, ...]:
+    """An expression as one or more kernels: sums nested too deep are computed first."""
+    if isinstance(item, LibraryWork):
+        return (item,)
+    accumulator = "f64" if item.result.dtype == "f64" else "f32"
+    if item.result.dtype not in FLOATS:
+        accumulator = item.result.dtype
+    return materialize(item, accumulator)
+
+
+def _steps(
+    items: Sequence[Work], placement: Placement, precision: str
+) -> tuple[tuple[Step, ...], dict[str, tuple[Kernel, ...]]]:
+    """The steps, and the kernels in each of their schedules by the symbol of the first."""
+    steps: list[Step] = []
+    kernels: dict[str, tuple[Kernel, ...]] = {}
+    for item in items:
+        if item.result.name in placement.saved:
+            continue
+        if isinstance(item, LibraryWork):
+            call = library_call(item, placement.placed, precision)
+            if call is not None:
+                steps.append(call)
+                continue
+            item = replace(item.definition, library=None, result=item.result)
+        views = _views(item, placement)
+        choices = _choices(item, tuple(views.values()))
+        kernel = choices[0]
+        kernels[kernel.symbol] = choices
+        arguments = tuple(placement.placed[n].buffer for n in kernel.arguments)
+        steps.append(
+            KernelLaunch(
+                kernel.symbol, kernel.grid, kernel.block, kernel.shared, arguments,
+                label=item.label,
+            )
+        )  # fmt: skip
+    return tuple(steps), kernels
+
+
+@lru_cache(maxsize=1 << 12)
+def _choices(definition: Definition, views: tuple[Buffer, ...]) -> tuple[Kernel, ...]:
+    """The kernel in each schedule worth measuring; variants of a program share most kernels."""
+    buffers = {b.name: b for b in views}
+    return tuple(build_kernel(definition, buffers, s) for s in schedules(definition, buffers))
+
+
+def library_call(
+    item: LibraryWork, placed: Mapping[str, Placed], precision: str
+) -> LibraryCall | None:
+    """The call, or None where no library reads the operands as they are placed."""
+    definition = item.definition
+    sources = [placed[t.name] for t in _read(definition)]
+    where = (sources[0], sources[1], placed[item.result.name])
+    types = (definition.operands[0].dtype, item.result.dtype)
+    bias = "" if item.bias is None else placed[item.bias.name].buffer
+    library = definition.library
+    try:
+        if isinstance(library, Product):
+            call = product_call(definition, library, where, types, precision)
+        else:
+            assert library is not None
+            call = convolution_call(definition, library, where, types, precision)
+    except ValueError:
+        # Epilogues are only made for products, whose results are placed as they can be written.
+        assert item.bias is None and not item.activation
+        return None
+    return replace(call, bias=bias, activation=item.activation)
+
+
+def _read(definition: Definition) -> list[Tensor]:
+    return [r.source for r in definition.scope.term.reads if isinstance(r.source, Tensor)]
+
+
+def _views(item: Definition, placement: Placement) -> dict[str, Buffer]:
+    """The tensors of a kernel as buffers with the strides at which it finds them."""
+    views: dict[str, Buffer] = {}
+    for tensor in (*item.operands, item.result):
+        placed = placement.placed[tensor.name]
+        role = placement.buffers[placed.buffer].role
+        views[tensor.name] = Buffer(tensor.name, tensor.shape, placed.strides, tensor.dtype, role)
+    return views
+
+
+def _packed(placement: Placement, steps: Sequence[Step]) -> tuple[tuple[Buffer, ...], int, int]:
+    """The buffers at their offsets, the bytes of the arena and of the constants."""
+    lifetimes: dict[str, Lifetime] = {}
+    for number, step in enumerate(steps):
+        for name in step.arguments:
+            buffer = placement.buffers[name]
+            first = lifetimes[name].first if name in lifetimes else number
+            if buffer.role == "temporary":
+                lifetimes[name] = Lifetime(buffer.bytes, first, number)
+    offsets, arena_bytes = arena(lifetimes)
+    buffers: list[Buffer] = []
+    reached = 0
+    for buffer in placement.buffers.values():
+        if buffer.role == "constant":
+            buffers.append(replace(buffer, offset=reached))
+            reached += aligned(buffer.bytes)
+        elif buffer.role != "temporary" or buffer.name in offsets:
+            buffers.append(replace(buffer, offset=offsets.get(buffer.name, 0)))
+    return tuple(buffers), arena_bytes, reached
+
+
+def _preparation(
+    program: Program, biases: tuple[Definition, ...], names: tuple[str, ...]
+) -> Program:
+    """The program that computes constants from weights, all in the model's own types."""
+    whole = with_constants(program, biases)
+    known = constants_of(whole)
+    tensors = {t.name: t for t in whole.inputs}
+    tensors |= {d.result.name: d.result for d in whole.definitions}
+    return without_dead(
+        Program(
+            "prepare",
+            tuple(t for t in whole.inputs if t.name in whole.weights),
+            tuple(d for d in whole.definitions if d.result.name in known),
+            tuple(tensors[n] for n in names),
+        )
+    )

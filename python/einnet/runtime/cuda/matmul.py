@@ -1,0 +1,518 @@
+"""Products of matrices through cuBLASLt: descriptors, algorithms and calls.
+
+cuBLASLt thinks in columns, and adds a bias along the rows of its result. Read by columns, a
+row-major d is its transpose, whose rows are the n columns of d: the library is therefore asked
+for `d^T = b^T a^T`, where a bias of n elements is an epilogue and no operand is ever copied.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from importlib import import_module
+from itertools import chain, zip_longest
+from types import ModuleType
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from einnet.codegen.gpu.host import ALIGNMENT, BYTES, Matrix, MatrixProduct
+from einnet.errors import ToolchainError
+from einnet.runtime.cuda.algorithm import Candidate, Record, Unsupported, integer, one_line
+from einnet.runtime.cuda.call import Addresses, Handles
+
+WORKSPACE_LIMIT = 32 << 20
+"""Bytes of scratch memory that an algorithm may use."""
+
+_LIBRARY = "cublasLt"
+_TYPES = {"f64": "CUDA_R_64F", "f32": "CUDA_R_32F", "f16": "CUDA_R_16F", "bf16": "CUDA_R_16BF"}
+_EPILOGUES = {
+    ("", False): "DEFAULT",
+    ("", True): "BIAS",
+    ("relu", False): "RELU",
+    ("relu", True): "RELU_BIAS",
+    ("gelu", False): "GELU",
+    ("gelu", True): "GELU_BIAS",
+}
+"""By activation and whether there is a bias. The library's GELU is the one by tanh."""
+
+_NO_SPLIT, _IN_PLACE, _COMPUTE_TYPE, _OUTPUT_TYPE = 0, 1, 2, 4
+"""How the parts of a sum that was split are added up: bits of cublasLtReductionScheme_t."""
+
+_SPLITS = (2, 3, 4, 6, 8, 12, 16, 24, 32)
+_SHORTEST_PART = 32
+"""Splitting a sum into parts shorter than this never pays."""
+
+_CLUSTERS = ("SHAPE_1x1x1", "SHAPE_2x1x1", "SHAPE_1x2x1", "SHAPE_2x2x1", "SHAPE_4x1x1")
+
+
+@dataclass(frozen=True)
+class Operand:
+    """A matrix as cuBLASLt sees it: `rows x columns` elements of `dtype` stored by columns that lie
+    `leading` elements apart, from the element `offset` of the buffer on; read as its transpose
+    if `transposed`."""
+
+    buffer: str
+    offset: int
+    dtype: str
+    rows: int
+    columns: int
+    leading: int
+    batch_stride: int
+    transposed: bool = False
+
+
+@dataclass(frozen=True)
+class ProductLayout:
+    """`d = activation(alpha * op(a) op(b) + beta * c + bias)` over matrices stored by columns; the
+    bias runs along the rows of d. The names of enumerators are cuBLASLt's."""
+
+    a: Operand
+    b: Operand
+    c: Operand
+    d: Operand
+    batch: int
+    depth: int
+    compute: str
+    scale: str
+    epilogue: str
+    reductions: int
+    """The schemes allowed for split sums: those that keep partial sums in the sum's type."""
+
+
+def product_layout(call: MatrixProduct) -> ProductLayout:
+    """The call in cuBLASLt's terms. `Unsupported`: it has none."""
+    if min(call.batch, call.m, call.n, call.k) < 1:
+        raise Unsupported("cuBLASLt multiplies no empty matrices")
+    if call.dtype not in _TYPES or call.result not in _TYPES:
+        raise Unsupported(f"cuBLASLt does not multiply {call.dtype} to {call.result} here")
+    if "f64" in (call.dtype, call.result) and call.dtype != call.result:
+        raise Unsupported(f"cuBLASLt does not multiply {call.dtype} to {call.result}")
+    if call.bias and call.d.transposed:
+        raise Unsupported("cuBLASLt adds a bias along the contiguous dimension of the result only")
+    if call.c is not None and call.c.transposed != call.d.transposed:
+        raise Unsupported("cuBLASLt adds c only if it is stored in the same order as the result")
+    a = _stored(call.a, call.m, call.k, call.dtype)
+    b = _stored(call.b, call.k, call.n, call.dtype)
+    d = _stored(call.d, call.m, call.n, call.result)
+    c = d if call.c is None else _stored(call.c, call.m, call.n, call.result)
+    if call.d.transposed:  # stored by columns as it is: d = a b
+        first = replace(a, transposed=not call.a.transposed)
+        second = replace(b, transposed=not call.b.transposed)
+    else:
+        first = replace(b, transposed=call.b.transposed)
+        second = replace(a, transposed=call.a.transposed)
+    wide = call.result in ("f32", "f64")
+    return ProductLayout(
+        first,
+        second,
+        c,
+        d,
+        call.batch,
+        call.k,
+        _compute_type(call),
+        _TYPES["f64" if call.dtype == "f64" else "f32"],
+        _EPILOGUES[call.activation, bool(call.bias)],
+        (_IN_PLACE | _COMPUTE_TYPE | _OUTPUT_TYPE) if wide else _COMPUTE_TYPE,
+    )
+
+
+def alignment_of(address: int) -> int:
+    """The largest power of two, up to 256, that divides the address."""
+    return min(ALIGNMENT, address & -address) if address else ALIGNMENT
+
+
+class PreparedProduct:
+    """A product with its algorithm; `algorithm` is the record that finds it again."""
+
+    def __init__(self, product: _Product, blob: bytes, workspace: int) -> None:
+        self._product = product
+        self._blob = np.frombuffer(bytearray(blob), np.uint8)
+        self._needed = workspace
+        self.algorithm: Record = product.record(blob, workspace)
+
+    @property
+    def workspace(self) -> int:
+        # nvmath-python adds 16 bytes where there is an epilogue: some algorithms ask for too few.
+        return self._needed + ALIGNMENT if self._needed else 0
+
+    def launch(self, stream: int, workspace: int) -> None:
+        self._product.launch(self._blob, stream, workspace, self.workspace)
+
+
+def prepare_matmul(
+    call: MatrixProduct, addresses: Addresses, algorithm: Record | None, handles: Handles
+) -> PreparedProduct:
+    """The product ready to run: with the algorithm recorded, or, if there is none or cuBLASLt does
+    not accept it for this call (another version, another alignment), with the heuristic's first.
+
+    `Unsupported`: cuBLASLt has no algorithm for the call. `ToolchainError`: it is missing.
+    """
+    product = _Product(call, addresses, handles)
+    if algorithm is not None:
+        blob = _recorded(algorithm, product.version)
+        workspace = None if blob is None else product.check(blob)
+        if blob is not None and workspace is not None:
+            return PreparedProduct(product, blob, workspace)
+    for blob, workspace in product.heuristic(8):
+        return PreparedProduct(product, blob, workspace)
+    raise Unsupported(f"cuBLASLt has no algorithm for this product: {product.refusal}")
+
+
+def candidates(
+    call: MatrixProduct, addresses: Addresses, handles: Handles, limit: int = 64
+) -> tuple[Candidate, ...]:
+    """Up to `limit` different algorithms, the heuristic's first at the front.
+
+    After the better half of what the heuristic proposes come its best of every algorithm id, then
+    variations of its best four (parts of the sum, tile, stages, cluster, swizzling) that cuBLASLt
+    checks and accepts, then the other half. Raises as `prepare_matmul`.
+    """
+    product = _Product(call, addresses, handles)
+    best = list(product.heuristic(limit))
+    if not best:
+        raise Unsupported(f"cuBLASLt has no algorithm for this product: {product.refusal}")
+    half = max(1, limit // 2)
+    by_id = product.heuristic_by_id()
+    varied = interleave([product.variations(blob) for blob, _ in best[:4]])
+    found: dict[bytes, int] = {}
+    for blob, workspace in chain(best[:half], by_id, varied, best[half:]):
+        found.setdefault(blob, workspace)
+        if len(found) >= limit:
+            break
+    prepared = [PreparedProduct(product, blob, size) for blob, size in found.items()]
+    return tuple(Candidate(p.algorithm, p) for p in prepared)
+
+
+def interleave(sources: Iterable[Iterable[Any]]) -> Iterator[Any]:
+    """The first of each source, then the second of each that has one, and so on."""
+    missing = object()
+    for row in zip_longest(*sources, fillvalue=missing):
+        yield from (item for item in row if item is not missing)
+
+
+def load_cublaslt() -> ModuleType:
+    """nvmath-python's binding, with the library loaded. `ToolchainError`: one is missing."""
+    try:
+        library = import_module("nvmath.bindings.cublasLt")
+    except ImportError as error:
+        raise ToolchainError(
+            f"nvmath-python cannot be imported: {one_line(error)}",
+            hint="pip install nvmath-python nvidia-cublas",
+        ) from error
+    try:
+        library.get_version()
+    except RuntimeError as error:
+        raise ToolchainError(
+            f"cuBLASLt cannot be loaded: {one_line(error)}",
+            hint="needs an NVIDIA driver and libcublasLt: pip install nvidia-cublas",
+        ) from error
+    return library
+
+
+class _Product:
+    """The descriptors of one product, and what cuBLASLt answers about it."""
+
+    def __init__(self, call: MatrixProduct, addresses: Addresses, handles: Handles) -> None:
+        self._lt = lt = load_cublaslt()
+        self._types = import_module("nvmath").CudaDataType
+        self._layout = layout = product_layout(call)
+        self.version = int(lt.get_version())
+        try:
+            self._handle = handles.get(_LIBRARY, lt.create, lt.destroy)
+        except lt.cuBLASLtError as error:
+            raise ToolchainError(f"cuBLASLt does not start: {one_line(error)}") from error
+        self.refusal = "the heuristic proposes none"
+        operands = (layout.a, layout.b, layout.c, layout.d)
+        self._pointers = [addresses(o.buffer) + o.offset * BYTES[o.dtype] for o in operands]
+        self._alignments = [alignment_of(p) for p in self._pointers]
+        scale = np.float64 if layout.scale == "CUDA_R_64F" else np.float32
+        beta = call.beta if call.c is not None else 0.0
+        self._scalars: NDArray[Any] = np.array([call.alpha, beta], scale)
+        self._operation = self._describe_operation(addresses(call.bias) if call.bias else 0)
+        self._matrices = [self._describe(o) for o in operands]
+        self._preference = self._describe_preference()
+
+    def launch(self, algorithm: NDArray[np.uint8], stream: int, workspace: int, size: int) -> None:
+        a, b, c, d = self._pointers
+        a_, b_, c_, d_ = self._matrices
+        alpha = int(self._scalars.ctypes.data)
+        beta = alpha + self._scalars.itemsize
+        operation, blob = self._operation, int(algorithm.ctypes.data)
+        try:
+            self._lt.matmul(
+                *(self._handle, operation, alpha, a, a_, b, b_, beta, c, c_, d, d_),
+                *(blob, workspace if size else 0, size, stream),
+            )
+        except self._lt.cuBLASLtError as error:
+            raise Unsupported(f"cuBLASLt does not run this product: {one_line(error)}") from error
+
+    def heuristic(self, limit: int) -> Iterator[tuple[bytes, int]]:
+        """Algorithms with their workspace, as the heuristic ranks them."""
+        results = self._results(limit)
+        yield from self._ask(results)
+
+    def heuristic_by_id(self) -> Iterator[tuple[bytes, int]]:
+        """The heuristic's best of each algorithm id that cuBLASLt has for these types."""
+        lt, layout = self._lt, self._layout
+        types = [self._type(t) for t in (layout.a, layout.b, layout.c, layout.d)]
+        compute, scale = self._compute(), int(self._types[layout.scale])
+        preference = self._describe_preference(by_id=True)
+        try:
+            ids = lt.matmul_algo_get_ids(self._handle, compute, scale, *types, 64)
+        except lt.cuBLASLtError:
+            return
+        for id_ in ids:
+            results = self._results(1)
+            try:
+                lt.matmul_algo_init(
+                    self._handle, compute, scale, *types, int(id_), int(results.ctypes.data)
+                )
+            except lt.cuBLASLtError:
+                continue  # an id that is of no use to these types
+            yield from self._ask(results, preference)
+
+    def variations(self, blob: bytes) -> Iterator[tuple[bytes, int]]:
+        """The algorithm with one or two of its settings changed, where cuBLASLt accepts that."""
+        lt = self._lt
+        settings = lt.MatmulAlgoConfigAttribute
+        split = self._setting(blob, settings.SPLITK_NUM)
+        changes: list[list[dict[Any, int]]] = [
+            [{settings.STAGES_ID: s} for s in self._ability(blob, "STAGES_IDS")],
+            [{settings.TILE_ID: t} for t in self._ability(blob, "TILE_IDS")],
+            [{settings.CLUSTER_SHAPE_ID: int(lt.ClusterShape[c])} for c in _CLUSTERS],
+        ]
+        if any(self._ability(blob, "SPLITK_SUPPORT")):
+            schemes = self._layout.reductions & sum(self._ability(blob, "REDUCTION_SCHEME_MASK"))
+            parts = [s for s in _SPLITS if self._layout.depth >= s * _SHORTEST_PART]
+            split_ways = [
+                {settings.SPLITK_NUM: s, settings.REDUCTION_SCHEME: scheme}
+                for s in parts
+                for scheme in (_COMPUTE_TYPE, _IN_PLACE)
+                if scheme & schemes
+            ]
+            if split > 1:
+                whole = {settings.SPLITK_NUM: 1, settings.REDUCTION_SCHEME: _NO_SPLIT}
+                split_ways.insert(0, whole)
+            changes.append(split_ways)
+        if any(self._ability(blob, "CTA_SWIZZLING_SUPPORT")):
+            changes.append([{settings.CTA_SWIZZLING: v} for v in (0, 1)])
+        for change in interleave(changes):
+            changed = self._changed(blob, change)
+            workspace = None if changed is None else self.check(changed)
+            if changed is not None and workspace is not None:
+                yield changed, workspace
+
+    def check(self, blob: bytes) -> int | None:
+        """The bytes of workspace of an algorithm; None if cuBLASLt refuses it for this product or
+        it needs more workspace or alignment than there is."""
+        lt = self._lt
+        algorithm = np.frombuffer(bytearray(blob), np.uint8)
+        result = self._results(1)
+        pointers = [int(algorithm.ctypes.data), int(result.ctypes.data)]
+        try:
+            lt.matmul_algo_check(self._handle, self._operation, *self._matrices, *pointers)
+        except lt.cuBLASLtError:
+            return None
+        workspace = int(result["workspace_size"][0])
+        if int(result["state"][0]) or workspace > WORKSPACE_LIMIT:
+            return None
+        for name, alignment in zip("ABCD", self._alignments, strict=True):
+            if any(a > alignment for a in self._ability(blob, f"MIN_ALIGNMENT_{name}_BYTES")):
+                return None
+        return workspace
+
+    def record(self, blob: bytes, workspace: int) -> Record:
+        """The algorithm as JSON."""
+        lt = self._lt
+        settings = lt.MatmulAlgoConfigAttribute
+        id_ = self._setting(blob, settings.ID)
+        tile = _enumerator(lt.MatmulTile, self._setting(blob, settings.TILE_ID), "TILE_")
+        stages = _enumerator(lt.MatmulStages, self._setting(blob, settings.STAGES_ID), "STAGES_")
+        cluster = self._setting(blob, settings.CLUSTER_SHAPE_ID)
+        shape = _enumerator(lt.ClusterShape, cluster, "SHAPE_")
+        split = self._setting(blob, settings.SPLITK_NUM)
+        name = f"algorithm {id_} tile {tile} stages {stages} cluster {shape} split {split}"
+        return {
+            "library": _LIBRARY,
+            "version": self.version,
+            "name": name,
+            "workspace": workspace,
+            "algorithm": blob.hex(),
+            "id": id_,
+            "tile": tile,
+            "stages": stages,
+            "cluster": shape,
+            "split": split,
+            "reduction": self._setting(blob, settings.REDUCTION_SCHEME),
+            "swizzling": self._setting(blob, settings.CTA_SWIZZLING),
+            "option": self._setting(blob, settings.CUSTOM_OPTION),
+        }
+
+    def _ask(
+        self, results: NDArray[Any], preference: int | None = None
+    ) -> Iterator[tuple[bytes, int]]:
+        lt = self._lt
+        count = np.zeros(1, np.int32)
+        try:
+            lt.matmul_algo_get_heuristic(
+                *(self._handle, self._operation, *self._matrices),
+                self._preference if preference is None else preference,
+                *(len(results), int(results.ctypes.data), int(count.ctypes.data)),
+            )
+        except lt.cuBLASLtError as error:
+            self.refusal = one_line(error)  # its way to say that there is none
+            return
+        for result in results[: int(count[0])]:
+            if not int(result["state"]):
+                yield result["algo"].tobytes(), int(result["workspace_size"])
+
+    def _results(self, count: int) -> NDArray[Any]:
+        return np.zeros(count, self._lt.matmul_heuristic_result_dtype)
+
+    def _describe_operation(self, bias: int) -> int:
+        lt, layout = self._lt, self._layout
+        operation = int(lt.matmul_desc_create(self._compute(), int(self._types[layout.scale])))
+        weakref.finalize(self, lt.matmul_desc_destroy, operation)
+        attributes = lt.MatmulDescAttribute
+        values = {
+            attributes.TRANSA: int(layout.a.transposed),  # CUBLAS_OP_N and CUBLAS_OP_T are 0 and 1
+            attributes.TRANSB: int(layout.b.transposed),
+            attributes.EPILOGUE: int(lt.Epilogue[layout.epilogue]),
+        }
+        if bias:
+            values[attributes.BIAS_POINTER] = bias
+            values[attributes.BIAS_DATA_TYPE] = self._type(layout.d)
+        for attribute, value in values.items():
+            dtype = lt.get_matmul_desc_attribute_dtype(attribute)
+            _set(lt.matmul_desc_set_attribute, operation, attribute, value, dtype)
+        return operation
+
+    def _describe(self, o: Operand) -> int:
+        lt = self._lt
+        matrix = int(lt.matrix_layout_create(self._type(o), o.rows, o.columns, o.leading))
+        weakref.finalize(self, lt.matrix_layout_destroy, matrix)
+        attributes = lt.MatrixLayoutAttribute
+        values = {
+            attributes.BATCH_COUNT: self._layout.batch,
+            attributes.STRIDED_BATCH_OFFSET: o.batch_stride,
+        }
+        for attribute, value in values.items():
+            dtype = lt.get_matrix_layout_attribute_dtype(attribute)
+            _set(lt.matrix_layout_set_attribute, matrix, attribute, value, dtype)
+        return matrix
+
+    def _describe_preference(self, by_id: bool = False) -> int:
+        lt = self._lt
+        preference = int(lt.matmul_preference_create())
+        weakref.finalize(self, lt.matmul_preference_destroy, preference)
+        attributes = lt.MatmulPreferenceAttribute
+        values = {
+            attributes.MAX_WORKSPACE_BYTES: WORKSPACE_LIMIT,
+            attributes.REDUCTION_SCHEME_MASK: self._layout.reductions,
+        }
+        for name, alignment in zip("ABCD", self._alignments, strict=True):
+            values[attributes[f"MIN_ALIGNMENT_{name}_BYTES"]] = alignment
+        if by_id:
+            values[attributes.SEARCH_MODE] = int(lt.MatmulSearch.LIMITED_BY_ALGO_ID)
+        for attribute, value in values.items():
+            dtype = lt.get_matmul_preference_attribute_dtype(attribute)
+            _set(lt.matmul_preference_set_attribute, preference, attribute, value, dtype)
+        return preference
+
+    def _type(self, operand: Operand) -> int:
+        return int(self._types[_TYPES[operand.dtype]])
+
+    def _compute(self) -> int:
+        return int(import_module("nvmath.bindings.cublas").ComputeType[self._layout.compute])
+
+    def _setting(self, blob: bytes, attribute: Any) -> int:
+        """A setting of an algorithm; -1 if this version of cuBLASLt does not know it."""
+        lt = self._lt
+        value = np.zeros(1, lt.get_matmul_algo_config_attribute_dtype(attribute))
+        values = self._read(lt.matmul_algo_config_get_attribute, blob, attribute, value)
+        return values[0] if values else -1
+
+    def _ability(self, blob: bytes, name: str) -> list[int]:
+        """What an algorithm is able to: a list for tiles and stages, else of one value; empty if
+        this version of cuBLASLt does not know the question."""
+        lt = self._lt
+        attribute = lt.MatmulAlgoCapAttribute[name]
+        dtype = np.dtype(lt.get_matmul_algo_cap_attribute_dtype(attribute))
+        size = dtype.itemsize
+        if name.endswith("_IDS"):
+            size = self._get(lt.matmul_algo_cap_get_attribute, blob, attribute, None)
+        room = np.zeros(size // dtype.itemsize, dtype)
+        return self._read(lt.matmul_algo_cap_get_attribute, blob, attribute, room)
+
+    def _read(self, getter: Any, blob: bytes, attribute: Any, room: NDArray[Any]) -> list[int]:
+        written = self._get(getter, blob, attribute, room) if room.size else 0
+        return [int(v) for v in room[: written // room.itemsize]]
+
+    def _get(self, getter: Any, blob: bytes, attribute: Any, room: NDArray[Any] | None) -> int:
+        """The bytes of an attribute, written to `room` if there is one; 0 if it is unknown."""
+        algorithm = np.frombuffer(bytearray(blob), np.uint8)
+        written = np.zeros(1, np.uint64)
+        data, size = (0, 0) if room is None else (int(room.ctypes.data), room.nbytes)
+        try:
+            getter(
+                *(int(algorithm.ctypes.data), int(attribute), data, size),
+                int(written.ctypes.data),
+            )
+        except self._lt.cuBLASLtError:
+            return 0
+        return int(written[0])
+
+    def _changed(self, blob: bytes, change: dict[Any, int]) -> bytes | None:
+        lt = self._lt
+        algorithm = np.frombuffer(bytearray(blob), np.uint8)
+        for attribute, value in change.items():
+            dtype = lt.get_matmul_algo_config_attribute_dtype(attribute)
+            pointer = int(algorithm.ctypes.data)
+            try:
+                _set(lt.matmul_algo_config_set_attribute, pointer, attribute, value, dtype)
+            except lt.cuBLASLtError:
+                return None
+        return algorithm.tobytes()
+
+
+def _stored(matrix: Matrix, rows: int, columns: int, dtype: str) -> Operand:
+    """The matrix in memory read by columns: a row-major one appears as its transpose."""
+    rows, columns = (rows, columns) if matrix.transposed else (columns, rows)
+    # The distance of the columns means nothing where there is only one.
+    leading = matrix.leading if columns > 1 else max(matrix.leading, rows)
+    if leading < rows:
+        raise Unsupported("cuBLASLt needs rows that do not overlap")
+    stride, offset = matrix.batch_stride, matrix.offset
+    return Operand(matrix.buffer, offset, dtype, rows, columns, leading, stride)
+
+
+def _compute_type(call: MatrixProduct) -> str:
+    if call.dtype == "f64":
+        return "COMPUTE_64F"
+    tf32 = call.dtype == "f32" and call.precision == "tf32"
+    return "COMPUTE_32F_FAST_TF32" if tf32 else "COMPUTE_32F"
+
+
+def _recorded(record: Record, version: int) -> bytes | None:
+    """The algorithm of a record; None if it is not one of this version of cuBLASLt."""
+    text = record.get("algorithm")
+    if record.get("library") != _LIBRARY or integer(record, "version") != version:
+        return None
+    if not isinstance(text, str) or len(text) != 128 or set(text) - set("0123456789abcdef"):
+        return None
+    return bytes.fromhex(text)
+
+
+def _set(setter: Any, object_: int, attribute: Any, value: int, dtype: Any) -> None:
+    data = np.array([value], dtype)
+    setter(object_, int(attribute), int(data.ctypes.data), data.nbytes)
+
+
+def _enumerator(enumeration: Any, value: int, prefix: str) -> str:
+    """The name of a value without its prefix; the number where a library is newer than the names
+    of the binding."""
+    names = cast("dict[int, Any]", enumeration._value2member_map_)
+    return str(names[value].name).removeprefix(prefix) if value in names else str(value)

@@ -1,0 +1,104 @@
+"""Timing over a device whose clock the candidates advance."""
+
+from __future__ import annotations
+
+import gc
+import json
+import random
+
+import pytest
+from fake_device import FakeDevice
+
+from einnet.runtime.cuda.timing import Contender, GpuSamples, time_programs, wins
+
+
+def contender(device: FakeDevice, microseconds: float, log: list[str], name: str) -> Contender:
+    def run(count: int) -> None:
+        log.append(name)
+        device.advance(count * microseconds)
+
+    return Contender(lambda: run(5), lambda: run(1), 5)
+
+
+def test_times_are_microseconds_of_one_run() -> None:
+    device, log = FakeDevice(), list[str]()
+    samples = time_programs(
+        {"slow": contender(device, 8, log, "slow"), "fast": contender(device, 2, log, "fast")},
+        device,
+        stream=1,
+        rounds=4,
+    )
+    assert samples["slow"].hot == samples["slow"].cold == (8, 8, 8, 8)
+    assert samples["fast"].median == samples["fast"].cold_median == 2
+    assert wins(samples["fast"], samples["slow"]) and not wins(samples["slow"], samples["fast"])
+    assert device.allocated == 0
+
+
+def test_rounds_are_interleaved_in_drawn_orders() -> None:
+    device, log = FakeDevice(), list[str]()
+    both = {name: contender(device, 1, log, name) for name in "ab"}
+    time_programs(both, device, stream=1, rounds=20, warm_up=0, cold=False)
+    orders = [tuple(log[i : i + 4 : 2]) for i in range(0, len(log), 4)]
+    assert len(orders) == 20 and set(orders) == {("a", "b"), ("b", "a")}
+    assert log[::2] == log[1::2], "each timed replay follows an untimed one of the same"
+
+
+def test_the_cache_is_flushed_outside_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    device, log = FakeDevice(), list[str]()
+
+    def fill(_address: int, _byte: int, size: int, _stream: int) -> None:
+        assert size >= 2 * device.properties.l2
+        log.append("flush")
+        device.advance(1000)
+
+    monkeypatch.setattr(device, "fill", fill)
+    samples = time_programs(
+        {"a": contender(device, 3, log, "a")}, device, stream=1, rounds=2, warm_up=0
+    )
+    assert samples["a"].cold == (3, 3)
+    assert log[-4:] == ["flush", "a", "flush", "a"]
+
+
+def test_garbage_collection_waits() -> None:
+    device = FakeDevice()
+    collecting: list[bool] = []
+    one = Contender(lambda: collecting.append(gc.isenabled()), lambda: None)
+    time_programs({"a": one}, device, stream=1, rounds=1)
+    assert not any(collecting) and gc.isenabled()
+
+
+def noisy(mean: float, seed: int, rounds: int = 41) -> GpuSamples:
+    generator = random.Random(seed)
+    return GpuSamples(tuple(generator.gauss(mean, 0.05 * mean) for _ in range(rounds)))
+
+
+def test_noise_never_wins() -> None:
+    assert not any(wins(noisy(10, seed), noisy(10, seed + 1000)) for seed in range(200))
+
+
+def test_a_clear_lead_wins() -> None:
+    assert all(wins(noisy(8.5, seed), noisy(10, seed + 1000)) for seed in range(200))
+
+
+def test_drift_that_both_share_does_not_hide_a_lead() -> None:
+    drift = [1 + 0.02 * i for i in range(30)]
+    slow = GpuSamples(tuple(10 * d for d in drift))
+    fast = GpuSamples(tuple(9.8 * d for d in drift))
+    assert wins(fast, slow)
+
+
+def test_a_lead_below_the_floor_is_noise() -> None:
+    assert not wins(GpuSamples((9.99,) * 9), GpuSamples((10.0,) * 9))
+
+
+def test_samples_round_trip() -> None:
+    samples = GpuSamples((1.5, 2.0), (3.0, 4.0))
+    assert GpuSamples.from_json(json.loads(json.dumps(samples.to_json()))) == samples
+
+
+@pytest.mark.parametrize(
+    "data", [{}, {"unit": "us", "hot": [], "cold": []}, {"unit": "us", "hot": ["1"], "cold": []}]
+)
+def test_malformed_samples(data: object) -> None:
+    with pytest.raises(ValueError, match="samples"):
+        GpuSamples.from_json(data)
