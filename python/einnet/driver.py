@@ -3,12 +3,15 @@
 A model becomes linalg, linalg becomes expressions, each contraction is searched, every candidate
 is proved and timed, the winners are put together and fused, the result becomes linalg again, is
 proved equal to the imported function as a whole, and is lowered to an artifact.
+
+`driver_cuda.py` goes on from the expressions for a GPU: there whole programs are proved, lowered
+and timed, and the one that is chosen becomes linalg to be proved once more.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -24,10 +27,16 @@ from einnet.codegen.cpu.jit import Executable
 from einnet.codegen.cpu.library import build_library
 from einnet.codegen.cpu.lower import Lowered
 from einnet.codegen.cpu.openblas import set_threads
-from einnet.errors import InputError, Location, ToolchainError
+from einnet.driver_cuda import (
+    CudaCompilation,
+    compile_cuda,
+    require_expressions,
+    write_compilation,
+)
+from einnet.errors import InputError, Location
 from einnet.expr.canonical import fingerprint
 from einnet.expr.check import check_program
-from einnet.expr.program import Opaque, Program, constants_of, splice
+from einnet.expr.program import Definition, Program, constants_of, splice
 from einnet.operators.cost import CPU
 from einnet.options import Options
 from einnet.program.folding import fold_constants
@@ -36,30 +45,24 @@ from einnet.program.interplay import rewrite_program
 from einnet.program.selection import Choice, choose
 from einnet.program.subprograms import LIMITS, contractions_of, derive
 from einnet.runtime.artifact import Library, write_artifact
-from einnet.runtime.measure import Samples, measure
-from einnet.runtime.program import jit_program
 from einnet.toolchain import tools
 from einnet.toolchain.doctor import environment
 from einnet.toolchain.mlir import make_context, parse_module
 from einnet.trace import Trace
-from einnet.tuning.candidates import random_array
-from einnet.tuning.peers import onnxruntime_runner
-from einnet.tuning.reference import reference_outputs, relative_error, tolerance
 from einnet.verify.certificate import Certificate
 from einnet.verify.equivalence import Different, Undecided
 from einnet.verify.plan import VerifiedProgram, verify_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from einnet.codegen.cpu.call import Array
     from einnet.frontend.model import ImportedModel
+    from einnet.runtime.cuda.records import Records
 
 
 @dataclass(frozen=True)
 class Compilation:
-    """A compiled model: the imported program, what was chosen for each of its subprograms, the
-    optimized module and its proof, the lowered module, CPU seconds of each stage."""
+    """A model compiled for the CPU: the imported program, what was chosen for each of its
+    subprograms, the optimized module and its proof, the lowered module, CPU seconds of each stage.
+    """
 
     model: ImportedModel
     program: Program
@@ -77,21 +80,34 @@ def compile_file(
     *,
     batch: int | None = None,
     entry: str | None = None,
-) -> Compilation:
+    records: Records | None = None,
+) -> Compilation | CudaCompilation:
     """Load a model from a file and compile it. Raises EinnetError for what is the user's."""
     from einnet.frontend.load import load_model
 
     trace = trace or Trace()
     with trace.stage("importing"):
         model = load_model(path, batch=batch, entry=entry)
-    return compile_model(model, options, trace)
+    return compile_model(model, options, trace, records)
 
 
-def compile_model(model: ImportedModel, options: Options, trace: Trace) -> Compilation:
-    """Compile an imported model: every stage in order."""
+def compile_model(
+    model: ImportedModel, options: Options, trace: Trace, records: Records | None = None
+) -> Compilation | CudaCompilation:
+    """Compile an imported model for the target of the options. `records` are for a GPU."""
     with trace.stage("lifting"):
         imported, program = _lifted(model)
         _require_weights(program, model)
+    if options.target == "cuda":
+        require_expressions(program, Location(str(model.source)))
+        compilation = compile_cuda(program, model.weights, options, trace, records)
+        return _with_module(compilation, imported, model.entry, options, trace)
+    return _compile_cpu(model, imported, program, options, trace)
+
+
+def _compile_cpu(
+    model: ImportedModel, imported: ir.Module, program: Program, options: Options, trace: Trace
+) -> Compilation:
     optimized, choices = optimize(program, options, trace)
     with trace.stage("emitting"):
         module = emit_program(optimized, imported.context, imported, model.entry)
@@ -108,6 +124,37 @@ def compile_model(model: ImportedModel, options: Options, trace: Trace) -> Compi
     return Compilation(
         model, program, choices, text, verified.certificate, lowered, dict(trace.seconds)
     )
+
+
+def _with_module(
+    compilation: CudaCompilation, imported: ir.Module, entry: str, options: Options, trace: Trace
+) -> CudaCompilation:
+    """The compilation with the chosen variant as a module in the model's own types, proved equal to
+    the imported one. What runs was proved as a program already: a module whose proof is out of
+    reach is kept without one."""
+    with trace.stage("emitting"):
+        module = _emit_variant(compilation.variant.program, imported, entry, trace)
+    with trace.stage("validating"):
+        verified = validate(imported, module, entry, options)
+    text, seconds = str(module), dict(trace.seconds)
+    if isinstance(verified, Undecided):
+        trace.progress(f"the module is not proved, only the program: {verified.reason}")
+        return replace(compilation, optimized=text, unproved=verified.reason, seconds=seconds)
+    certificate = verified.certificate
+    return replace(compilation, optimized=text, module_certificate=certificate, seconds=seconds)
+
+
+def _emit_variant(program: Program, imported: ir.Module, entry: str, trace: Trace) -> ir.Module:
+    try:
+        return emit_program(program, imported.context, imported, entry)
+    except ValueError as error:
+        # Libraries of a GPU read matrices that no linalg operation names; loops read anything.
+        trace.progress(f"products are loops in the module: {error}")
+        plain = tuple(
+            replace(s, library=None) if isinstance(s, Definition) else s for s in program.statements
+        )
+        program = replace(program, statements=plain)
+        return emit_program(program, imported.context, imported, entry)
 
 
 def searched_program(
@@ -138,8 +185,14 @@ def optimize_module(module: ir.Module, options: Options, trace: Trace | None = N
     """Optimize every function of a module that has a contraction; the others stay as they are.
 
     The result is a new module in the same context, its functions in their order. Each function is
-    proved equal to what it was, or left as it was where the proof is out of reach.
+    proved equal to what it was, or left as it was where the proof is out of reach. Raises
+    InputError for a target other than the CPU, whose programs are no modules.
     """
+    if options.target != "cpu":
+        raise InputError(
+            f"a module is optimized for the CPU only, not for {options.target}",
+            hint="einnet compile --target cuda writes an artifact, the module optimized.mlir in it",
+        )
     trace = trace or Trace()
     entries = _functions(module)
     for entry in entries:
@@ -215,8 +268,12 @@ def validate(
     return verified
 
 
-def write(compilation: Compilation, folder: Path, options: Options) -> None:
-    """Write the artifact: with a shared library where a linker is at hand, else for the JIT."""
+def write(compilation: Compilation | CudaCompilation, folder: Path, options: Options) -> None:
+    """Write the artifact. That for the CPU has a shared library where a linker is at hand, else it
+    is for the JIT."""
+    if isinstance(compilation, CudaCompilation):
+        write_compilation(compilation, folder, options)
+        return
     lowered = compilation.lowered
     stored = Executable(lowered).stored(compilation.model.weights)
     with TemporaryDirectory(prefix="einnet-") as scratch:
@@ -234,74 +291,6 @@ def write(compilation: Compilation, folder: Path, options: Options) -> None:
             trace=[_choice_record(c) for c in compilation.choices],
             environment={**asdict(options), "seconds": compilation.seconds, **environment()},
         )
-
-
-@dataclass(frozen=True)
-class Benchmark:
-    """Samples of each side, and each one's largest error against the reference, relative to the
-    largest element of the output."""
-
-    samples: dict[str, Samples]
-    errors: dict[str, float]
-    tolerance: float
-    notes: tuple[str, ...]
-    environment: dict[str, object]
-
-    @property
-    def correct(self) -> bool:
-        return all(error <= self.tolerance for error in self.errors.values())
-
-
-def benchmark(compilation: Compilation, options: Options, runs: int) -> Benchmark:
-    """Time the optimized program, the unoptimized one and, for ONNX models, ONNX Runtime.
-
-    All run in this process on the same inputs, interleaved, with `options.threads` threads where
-    they can use them. Outputs are compared with the double-precision reference, or, if a part of
-    the program has no expression, with the unoptimized program. A peer that is not installed or
-    refuses the model is left out, and a note says so.
-    """
-    model = compilation.model
-    program = compilation.program
-    inputs = {
-        t.name: random_array(t, options.seed)
-        for t in program.inputs
-        if t.name not in program.weights
-    }
-    arrays = tuple(inputs.values())
-    set_threads(options.threads)
-    optimized = jit_program(compilation.lowered, model.weights)
-    unoptimized = jit_program(
-        lower_isolated(model.mlir, model.entry, str(model.source)), model.weights
-    )
-    sides: dict[str, Callable[[], Sequence[Array]]] = {
-        "einnet": lambda: optimized(*arrays),
-        "unoptimized": lambda: unoptimized(*arrays),
-    }
-    notes: list[str] = []
-    if model.source.suffix == ".onnx":
-        try:
-            runner, version = onnxruntime_runner(model.source, options.threads, inputs)
-        except ToolchainError as error:
-            notes.append(f"not in the table: {error}")
-        else:
-            sides["ONNX Runtime"] = runner
-            notes.append(f"ONNX Runtime {version}, all graph optimizations")
-    if any(isinstance(s, Opaque) for s in program.statements):
-        notes.append("errors are against the unoptimized program: it is not all expressions")
-        reference = unoptimized(*arrays)
-    else:
-        named = reference_outputs(program, model.weights, inputs)
-        reference = [named[t.name] for t in program.outputs]
-    allowed = tolerance(program)
-    errors = {name: relative_error(run(), reference) for name, run in sides.items()}
-    slow = {"unoptimized": sides.pop("unoptimized")}
-    samples = measure(sides, repetitions=runs, seed=options.seed)
-    samples |= measure(slow, repetitions=max(1, min(3, runs)), warm_up=0)
-    notes += [
-        f"{name}: largest error {error:.1e} of the largest element (allowed {allowed:.1e})"
-        for name, error in errors.items()
-    ]
-    return Benchmark(samples, errors, allowed, tuple(notes), environment())
 
 
 def _require_weights(program: Program, model: ImportedModel) -> None:

@@ -9,20 +9,22 @@ records, and what was best in each subprogram is combined into one more variant.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from numpy.typing import NDArray
 
-from einnet.codegen.gpu.assemble import assemble_all
+from einnet.codegen.gpu.assemble import assemble_all, lowering_pipeline
 from einnet.codegen.gpu.frame import Kernel
-from einnet.codegen.gpu.host import HostProgram, KernelLaunch
-from einnet.codegen.gpu.lower import lower_program, store
+from einnet.codegen.gpu.host import BYTES, HostProgram, KernelLaunch, key_of
+from einnet.codegen.gpu.lower import Lowered, lower_program, store
+from einnet.errors import InputError, Location, ToolchainError
 from einnet.expr.canonical import fingerprint
-from einnet.expr.program import Program, constants_of
+from einnet.expr.program import Opaque, Program, constants_of
 from einnet.operators.cost import h100
 from einnet.options import Options
 from einnet.program.interplay import rewrite_program
@@ -35,17 +37,20 @@ from einnet.program.subprograms import (
     derive,
 )
 from einnet.program.variants import (
+    COMBINED,
     ORIGINAL,
     Variant,
+    assembled,
     combined,
     variants,
     verified_variants,
 )
-from einnet.runtime.cuda.artifact import write_cuda_artifact
+from einnet.runtime.cuda.artifact import best_chip, write_cuda_artifact
 from einnet.runtime.cuda.measure import measure_artifact
 from einnet.runtime.cuda.records import Records
 from einnet.runtime.cuda.timing import GpuSamples, wins
-from einnet.toolchain.doctor import environment
+from einnet.toolchain import tools
+from einnet.toolchain.doctor import environment, find_gpus
 from einnet.trace import Trace
 from einnet.tuning.constants import Constants
 from einnet.verify.certificate import Certificate
@@ -56,6 +61,10 @@ Array = NDArray[Any]
 
 MAX_VARIANTS = 16
 """Whole programs that are proved, lowered and measured, at most, besides the combined one."""
+
+_FUSED = ", fused"
+"""What ends the name of a variant whose convolutions end in bias and activation. Engines for that
+may be faster, slower or none, so both forms are in the race."""
 
 _NOISE = 0.01
 """The share of its time by which an exchange must be faster to be combined with others."""
@@ -86,12 +95,19 @@ class Race:
 
 @dataclass(frozen=True)
 class CudaCompilation:
-    """A race that is decided: the variant that runs, what was measured, seconds of each stage."""
+    """A race that is decided: the variant that runs, what was measured, seconds of each stage.
+
+    `optimized` is the chosen variant as a module, once there is one, in the model's own types.
+    `module_certificate` proves it equal to the imported module; `unproved` says why nothing does.
+    """
 
     race: Race
     chosen: str
     records: Records | None
     seconds: dict[str, float]
+    optimized: str = ""
+    module_certificate: Certificate | None = None
+    unproved: str = ""
 
     @property
     def variant(self) -> Variant:
@@ -99,6 +115,7 @@ class CudaCompilation:
 
     @property
     def certificate(self) -> Certificate:
+        """The proof of the program that was lowered."""
         return self.race.verified[self.chosen].certificate
 
 
@@ -112,25 +129,62 @@ def compile_cuda(
     """Compile a program for a GPU. `records` decide if they are given, else measuring on the GPU
     here if `options.measure`, else estimates.
 
-    Raises EinnetError for what the CUDA target cannot compute, and for a missing ptxas or GPU.
+    Raises EinnetError for what the CUDA target cannot compute, for records of something else, and
+    for a missing ptxas or GPU: before the search as far as that can be told.
     """
+    check_target(options, records)
     race = start_race(program, weights, options, trace)
     return finish_race(race, options, trace, records)
 
 
-def finish_race(
-    race: Race, options: Options, trace: Trace, records: Records | None = None
-) -> CudaCompilation:
-    """Measure the variants that are entered, unless records decide, and choose one."""
-    if records is None and options.measure:
-        records = _measured(race, options, trace, None)
-        if _enter_combined(race, records, options, trace):
-            records = _measured(race, options, trace, records)
-    elif records is not None:
-        _enter_combined(race, records, options, trace)
-    chosen = choose_variant(race, records)
-    trace.progress(f"chosen: {chosen}")
-    return CudaCompilation(race, chosen, records, dict(trace.seconds))
+def check_target(options: Options, records: Records | None) -> None:
+    """Raise EinnetError for what a compilation with these options would lack in the end."""
+    chips = options.chips.split(",")
+    for chip in chips:
+        lowering_pipeline(chip)
+    tools.require("ptxas")
+    if records is not None:
+        if records.environment.precision != options.precision:
+            raise InputError(
+                f"the records are of precision {records.environment.precision}, not"
+                f" {options.precision}",
+                hint=f"compile with --precision {records.environment.precision}, or measure an"
+                f" artifact of precision {options.precision}",
+            )
+    elif options.measure:
+        try:
+            gpu = find_gpus()[0]
+        except ToolchainError as error:
+            raise ToolchainError(
+                f"there is nothing to measure on: {error.message}",
+                hint="--no-measure chooses by estimates; `einnet measure` on a host with a GPU then"
+                " makes records, and --records chooses by them",
+            ) from error
+        if best_chip(dict.fromkeys(chips), gpu.capability) is None:
+            raise InputError(
+                f"kernels for {options.chips} cannot be measured on {gpu}",
+                hint=f"--chips {options.chips},{gpu.chip} adds them, --no-measure does without",
+            )
+
+
+def require_expressions(program: Program, where: Location) -> None:
+    """Raise InputError for what no GPU kernel computes: operations without an expression, and
+    element types that kernels do not have."""
+    for statement in program.statements:
+        if isinstance(statement, Opaque):
+            raise InputError(
+                f"the target cuda cannot compute {statement.operation.partition('(')[0]}, which has"
+                " no expression here",
+                location=where,
+                hint="--target cpu runs it",
+            )
+    for tensor in (*program.inputs, *(d.result for d in program.definitions)):
+        if tensor.dtype not in BYTES:
+            raise InputError(
+                f"the target cuda has no elements of type {tensor.dtype}, as '{tensor.name}' has",
+                location=where,
+                hint=f"its types are {', '.join(BYTES)}; --target cpu runs the model as it is",
+            )
 
 
 def start_race(
@@ -156,6 +210,10 @@ def start_race(
     with trace.stage("combining"):
         found = variants(program, race.subprograms, MAX_VARIANTS)
     _enter(race, found, options, trace)
+    if not race.variants:
+        trace.progress("left as it is: no variant can be proved, but a program equals itself")
+        choices = tuple(len(s.candidates) - 1 for s in race.subprograms)
+        _enter(race, [Variant(ORIGINAL, choices, program)], options, trace)
     return race
 
 
@@ -180,12 +238,13 @@ def _enter(race: Race, found: Sequence[Variant], options: Options, trace: Trace)
         trace.progress(f"dropped: {reason}")
     with trace.stage("lowering"):
         made = [
-            lower_program(v.program, in_precision(v.program, race.precision), race.precision)
-            for _, v in proved.variants
+            form
+            for variant, verified in proved.variants
+            for form in _forms(variant, verified, race.precision)
         ]
     with trace.stage("computing constants"):
-        values = race.values.evaluate([lowered.prepare for lowered in made])
-        for (variant, verified), lowered, arrays in zip(proved.variants, made, values, strict=True):
+        values = race.values.evaluate([lowered.prepare for _, _, lowered in made])
+        for (variant, verified, lowered), arrays in zip(made, values, strict=True):
             host, contents = store(lowered, arrays)
             if host in race.hosts.values():
                 continue
@@ -208,24 +267,117 @@ def _enter(race: Race, found: Sequence[Variant], options: Options, trace: Trace)
             known.update({k.symbol: b.cubin for k, b in zip(missing, binaries, strict=True)})
 
 
+def finish_race(
+    race: Race, options: Options, trace: Trace, records: Records | None = None
+) -> CudaCompilation:
+    """Measure the variants that are entered, unless records decide, and choose one.
+
+    Raises InputError for records that are not of this race.
+    """
+    if records is None and options.measure:
+        records = _measured(race, options, trace, None)
+        if _enter_combined(race, records, options, trace):
+            records = _measured(race, options, trace, records)
+    elif records is not None:
+        _enter_combined(race, records, options, trace)
+        _check_records(race, records, trace)
+    chosen = choose_variant(race, records)
+    trace.progress(f"chosen: {chosen}")
+    return CudaCompilation(race, chosen, records, dict(trace.seconds))
+
+
+def _forms(
+    variant: Variant, verified: VerifiedProgram, precision: str
+) -> Iterator[tuple[Variant, VerifiedProgram, Lowered]]:
+    """The variant lowered, and lowered with fused convolutions if that is something else."""
+    program = variant.program
+    stored = in_precision(program, precision)
+    plain = lower_program(program, stored, precision)
+    yield variant, verified, plain
+    fused = lower_program(program, stored, precision, fused_convolutions=True)
+    if fused.host != plain.host:
+        yield replace(variant, name=variant.name + _FUSED), verified, fused
+
+
 def _enter_combined(race: Race, records: Records, options: Options, trace: Trace) -> bool:
-    """Enter the combination of what was best in each subprogram; whether there is a new one."""
-    seconds = {n: s.median for n, s in records.variants.items() if n in race.variants}
-    measured = [v for v in race.variants.values() if v.name in seconds]
-    if not measured or measured[0] is not next(iter(race.variants.values())):
+    """Enter the combination of what was best in each subprogram; whether there is a new one.
+
+    Where the records have times of a combination, it is that one: other records would name another,
+    and nothing would ever have measured it.
+    """
+    measured = samples_of(race, records)
+    # A variant is as fast as its faster form; the combination enters in both.
+    seconds: dict[str, float] = {}
+    for name, samples in measured.items():
+        plain = name.removesuffix(_FUSED)
+        seconds[plain] = min(samples.median, seconds.get(plain, samples.median))
+    entered = [v for v in race.variants.values() if v.name in seconds]
+    if not entered or entered[0] is not next(iter(race.variants.values())):
         return False
-    best = combined(race.program, race.subprograms, measured, seconds, _NOISE)
-    if best is None:
+    found = _recorded_combination(race, records)
+    if found is None:
+        found = combined(race.program, race.subprograms, entered, seconds, _NOISE)
+        if found is not None:
+            found = replace(found, name=f"{COMBINED} {'.'.join(map(str, found.choices))}")
+    if found is None or found.name in race.variants:
         return False
-    _enter(race, [best], options, trace)
-    return best.name in race.variants
+    _enter(race, [found], options, trace)
+    return found.name in race.variants
+
+
+def _recorded_combination(race: Race, records: Records) -> Variant | None:
+    """The combination that the records have times of, by the numbers in its name."""
+    counts = [len(s.candidates) for s in race.subprograms]
+    for name in records.variants:
+        match = re.fullmatch(rf"{COMBINED} (\d+(?:\.\d+)*)", name.removesuffix(_FUSED))
+        if match is None:
+            continue
+        choices = tuple(map(int, match[1].split(".")))
+        if len(choices) == len(counts) and all(n < c for n, c in zip(choices, counts, strict=True)):
+            return Variant(match[0], choices, assembled(race.program, race.subprograms, choices))
+    return None
+
+
+def samples_of(race: Race, records: Records) -> dict[str, GpuSamples]:
+    """Times of the variants of the race. A name alone is no proof that the records are of this
+    program: they also have all library calls of a variant that ran, and all kernels with a choice.
+    """
+    found: dict[str, GpuSamples] = {}
+    for name, host in race.hosts.items():
+        calls = all(key_of(call) in records.calls for call in host.calls)
+        tuned = all(s in records.kernels for s in host.symbols if race.alternatives.get(s))
+        if name in records.variants and calls and tuned:
+            found[name] = records.variants[name]
+    return found
+
+
+def _check_records(race: Race, records: Records, trace: Trace) -> None:
+    """Say what the records are of. Raises InputError if they are not of this race."""
+    found = samples_of(race, records)
+    if not found:
+        raise InputError(
+            f"the records are of another model, or of other options: of their"
+            f" {len(records.variants)} variants none is among the {len(race.hosts)} of this one",
+            hint="records come from an artifact of this model, compiled with the same options",
+        )
+    if len({len(s.hot) for s in found.values()}) > 1:
+        raise InputError(
+            "the records have times of different numbers of rounds, which do not compare",
+            hint="`einnet measure` the artifact again",
+        )
+    taken = records.environment
+    trace.progress(
+        f"choosing by records of {len(found)} variants on {taken.gpu}"
+        f" (driver {taken.driver or 'unknown'}, CUDA {taken.cuda}, {taken.precision})"
+    )
+    for name in race.hosts.keys() - found.keys():
+        trace.progress(f"not in the records: {name}; measure the artifact to have it compared")
 
 
 def choose_variant(race: Race, records: Records | None) -> str:
     """The fastest measured variant that beats the original by more than noise; without
     measurements the cheapest by estimate."""
-    measured: Mapping[str, GpuSamples] = records.variants if records is not None else {}
-    samples = {name: s for name, s in measured.items() if name in race.hosts}
+    samples = samples_of(race, records) if records is not None else {}
     if not samples:
         return next(iter(race.variants))
     best = min(samples, key=lambda name: samples[name].median)
@@ -239,9 +391,28 @@ def _measured(race: Race, options: Options, trace: Trace, known: Records | None)
         folder = Path(scratch) / "race.einnet"
         write_race(race, folder, next(iter(race.hosts)), known, options, {})
         return measure_artifact(
-            folder, rounds=options.repetitions, seed=options.seed, known=known,
+            folder,
+            rounds=options.repetitions,
+            seed=options.seed,
+            # Times compare round by round, so those of another session are left behind.
+            known=known and replace(known, variants={}),
             say=trace.progress,
-        )  # fmt: skip
+        )
+
+
+def write_compilation(compilation: CudaCompilation, folder: Path, options: Options) -> None:
+    """Write the artifact of a compilation."""
+    write_race(
+        compilation.race,
+        folder,
+        compilation.chosen,
+        compilation.records,
+        options,
+        compilation.seconds,
+        compilation.optimized,
+        compilation.module_certificate,
+        compilation.unproved,
+    )
 
 
 def write_race(
@@ -252,8 +423,12 @@ def write_race(
     options: Options,
     seconds: Mapping[str, float],
     optimized: str = "",
+    module: Certificate | None = None,
+    unproved: str = "",
 ) -> None:
-    """Write the artifact with every variant that is in the race."""
+    """Write the artifact with every variant that is in the race; the last three as in
+    `CudaCompilation`."""
+    program = race.verified[chosen].certificate
     write_cuda_artifact(
         folder,
         precision=race.precision,
@@ -264,7 +439,11 @@ def write_race(
         constants=race.constants,
         optimized=optimized,
         records=records,
-        certificate=json.loads(race.verified[chosen].certificate.to_json()),
+        certificate={
+            "program": json.loads(program.to_json()),
+            "module": json.loads(module.to_json()) if module else None,
+            "unproved": unproved,
+        },
         trace=[
             _record(s, n)
             for s, n in zip(race.subprograms, race.variants[chosen].choices, strict=True)

@@ -10,11 +10,14 @@ TARGETS = ("cpu", "cuda")
 PRECISIONS = ("fp32", "tf32", "fp16", "bf16")
 STRATEGIES = ("converging", "explorative", "blind")
 
+_REPETITIONS = {"cpu": 5, "cuda": 30}
+
 
 @dataclass(frozen=True)
 class Options:
     """Options of a compilation. Nothing else, and no environment variable, changes its result.
 
+    `repetitions` is never 0 once the options are made.
     Raises InputError for an unknown target, strategy or precision, for a precision that the target
     does not have, for counts below 1 and for a negative seed.
     """
@@ -36,13 +39,22 @@ class Options:
         metadata={"help": f"how derivations are searched: {', '.join(STRATEGIES)}"},
     )
     measure: bool = field(
-        default=True, metadata={"help": "choose by measurement; without it by estimated cost"}
+        default=True,
+        metadata={
+            "help": "choose by measurement, for cuda on the GPU here; else by estimated cost"
+        },
     )
     chips: str = field(
         default="sm_90a",
         metadata={"help": "GPUs that kernels are assembled for, with commas between: sm_80,sm_90a"},
     )
-    repetitions: int = field(default=5, metadata={"help": "timed runs of each candidate"})
+    repetitions: int = field(
+        default=0,
+        metadata={
+            "help": "timed runs of each candidate on a CPU, rounds of each variant on a GPU; 0 for"
+            " the target's own number, 5 and 30"
+        },
+    )
     threads: int = field(default=1, metadata={"help": "threads of library calls"})
     seed: int = field(default=0, metadata={"help": "seed of verification and measurement data"})
     rounds: int = field(default=2, metadata={"help": "independent rounds of random testing"})
@@ -67,6 +79,8 @@ class Options:
             )
         if self.seed < 0:
             raise InputError(f"'seed' must be at least 0, not {self.seed}")
+        if self.repetitions == 0:
+            object.__setattr__(self, "repetitions", _REPETITIONS[self.target])
         for name in ("candidates", "repetitions", "threads", "rounds"):
             if getattr(self, name) < 1:
                 raise InputError(f"'{name}' must be at least 1, not {getattr(self, name)}")

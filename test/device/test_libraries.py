@@ -30,6 +30,7 @@ from einnet.codegen.gpu.host import (
 from einnet.runtime.cuda import convolution, libraries, matmul
 from einnet.runtime.cuda.algorithm import Record, Unsupported
 from einnet.runtime.cuda.call import Handles, Prepared
+from einnet.runtime.cuda.ranking import FINALISTS, relative_difference
 
 pytestmark = [pytest.mark.device, pytest.mark.timeout(580)]
 
@@ -219,6 +220,12 @@ class _Operands:
             graph = self.stream.end_capture()
         return graph
 
+    def glance(self, prepared: Prepared) -> float:
+        return self.times({"": prepared})[""]
+
+    def time(self, prepared: Mapping[str, Prepared]) -> dict[str, float]:
+        return self.times(prepared)
+
     def times(self, prepared: Mapping[str, Prepared]) -> dict[str, float]:
         """Seconds of each call: the median of interleaved replays of a graph."""
         events = self._cupy.cuda
@@ -273,9 +280,7 @@ def _examine(name: str, call: LibraryCall, handles: Handles, limit: int) -> tupl
     for i, candidate in enumerate(found):
         label = f"{name}: [{i}] {candidate.algorithm['name']}"
         try:
-            error = libraries.relative_difference(
-                operands.run(candidate.prepared), operands.reference
-            )
+            error = relative_difference(operands.run(candidate.prepared), operands.reference)
         except Unsupported as unsupported:
             refused += 1
             if i == 0:
@@ -297,7 +302,7 @@ def _examine(name: str, call: LibraryCall, handles: Handles, limit: int) -> tupl
         try:
             operands.reset()
             operands.captured(prepared).launch(operands.stream)
-            error = libraries.relative_difference(operands.read(), operands.reference)
+            error = relative_difference(operands.read(), operands.reference)
             if error > _bound(call):
                 wrong.append(f"{label}: replayed from a graph, relative error {error:.2e}")
             seconds |= operands.times({key: prepared})
@@ -330,7 +335,7 @@ def _replayed(
     ):
         try:
             again = libraries.prepare_call(call, operands.address, algorithm, handles)
-            error = libraries.relative_difference(operands.run(again), operands.reference)
+            error = relative_difference(operands.run(again), operands.reference)
         except Exception as fault:  # noqa: BLE001
             wrong.append(f"{name}: from its record: {type(fault).__name__}: {fault}")
             continue
@@ -595,17 +600,16 @@ def test_convolutions(handles: Handles) -> None:
 def test_the_search_ranks_what_it_measured(call: LibraryCall, handles: Handles) -> None:
     operands = _Operands(call)
     started = time.perf_counter()
-    ranking = libraries.search(
-        call, operands.address, handles, operands.times, operands.run, limit=48
-    )
-    print(f"\n{len(ranking)} algorithms in {time.perf_counter() - started:.1f} s")
+    found = libraries.search(call, operands.address, handles, operands)
+    ranking = found.ranking.order
+    print(f"\n{found.tried} algorithms in {time.perf_counter() - started:.1f} s")
+    print(f"  dropped: {found.ranking.dropped}")
     for record, seconds in ranking[:6]:
         print(f"  {seconds * 1e6:8.2f} us  {record['name']}")
     prepared = libraries.prepare_call(call, operands.address, ranking[0][0], handles)
-    error = libraries.relative_difference(operands.run(prepared), operands.reference)
+    error = relative_difference(operands.run(prepared), operands.reference)
     assert error <= _bound(call)
-    finalists = [seconds for _, seconds in ranking[: libraries.FINALISTS]]
-    assert finalists == sorted(finalists)
+    assert ranking[0][1] == min(seconds for _, seconds in ranking[:FINALISTS])
     json.dumps([record for record, _ in ranking])
 
 

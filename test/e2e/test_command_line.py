@@ -238,7 +238,7 @@ def test_bench_goes_on_without_a_peer(
     def refuse(*_: object) -> None:
         raise ToolchainError("ONNX Runtime is not installed")
 
-    monkeypatch.setattr("einnet.driver.onnxruntime_runner", refuse)
+    monkeypatch.setattr("einnet.cli.bench_cpu.onnxruntime_runner", refuse)
     done = einnet("bench", tmp_path / "m.onnx", "--no-measure", "--runs", "1")
     assert done.status == 0, done.err
     assert "not in the table: error: ONNX Runtime is not installed" in done.out
@@ -275,12 +275,15 @@ def test_doctor_names_every_part_and_fails_for_required_ones_only(
     done = einnet("doctor")
     assert done.status == 0 and "mlir-opt" in done.out and "Finding(" not in done.out
     missing = Finding("blas", None, None, False, "pip install blas", True, "products")
+    assert all(f" {part} " in done.out for part in ("GPU", "cuBLASLt", "cuDNN", "ptxas"))
     monkeypatch.setattr("einnet.toolchain.doctor.examine", lambda: (missing,))
     done = einnet("doctor")
     assert done.status == 1 and "pip install blas" in done.out
 
 
-@pytest.mark.parametrize("arguments", [(), *((v,) for v in ("import", "compile", "run", "bench"))])
+@pytest.mark.parametrize(
+    "arguments", [(), *((v,) for v in ("import", "compile", "run", "measure", "bench"))]
+)
 def test_help(arguments: tuple[str, ...], einnet: Callable[..., Done]):
     done = einnet(*arguments, "--help")
     assert done.status == 0 and done.out.startswith("usage: einnet") and not done.err

@@ -21,6 +21,7 @@ from einnet.options import PRECISIONS, TARGETS, Options
         ({"strategy": "lucky"}, "unknown strategy 'lucky'"),
         ({"candidates": 0}, "'candidates' must be at least 1, not 0"),
         ({"seed": -1}, "'seed' must be at least 0, not -1"),
+        ({"repetitions": -1}, "'repetitions' must be at least 1, not -1"),
     ],
 )
 def test_what_is_refused(values: dict[str, Any], message: str):
@@ -32,3 +33,8 @@ def test_what_is_refused(values: dict[str, Any], message: str):
 def test_a_gpu_has_every_precision_and_the_cpu_one():
     assert [Options(target="cuda", precision=p).precision for p in PRECISIONS] == [*PRECISIONS]
     assert Options().target == TARGETS[0] == "cpu" and Options().precision == "fp32"
+
+
+def test_repetitions_are_the_targets_own_unless_given():
+    assert Options().repetitions < Options(target="cuda").repetitions
+    assert Options(repetitions=3).repetitions == Options(target="cuda", repetitions=3).repetitions

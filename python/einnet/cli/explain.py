@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from einnet.cli.flags import add_model, positive
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 DESCRIPTION = """\
 Searches one contraction as `einnet compile` does and prints the states that the search generated:
 the move that led to each, its distance from the target, its estimated cost where it matched, and
-why it was dropped. The cheapest derivation follows, with the expression after each step."""
+why it was dropped. The cheapest derivation follows, with the expression after each step.
+
+Of an artifact for cuda it prints what the chosen variant runs, step by step, the times of all
+variants, and the proof."""
 
 _LINES = 60
 _FOUND = 5
@@ -30,9 +34,17 @@ _FOUND = 5
 
 def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = verbs.add_parser(
-        "explain", help="show how a contraction's derivation is found", description=DESCRIPTION
+        "explain",
+        help="show how a contraction's derivation is found, or what an artifact runs",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_model(parser, required=False)
+    parser.add_argument(
+        "--variant",
+        metavar="NAME",
+        help="variant of an artifact to show (default: the chosen one)",
+    )
     parser.add_argument(
         "--subprogram",
         metavar="N|NAME",
@@ -99,6 +111,16 @@ def run(arguments: argparse.Namespace) -> int:
             hint="einnet explain model.onnx, or --expression 'L<i:4> S<k:8> A[i,k] * B[k]' "
             "--tensor A=4x8 --tensor B=8",
         )
+    from einnet.runtime.folder import is_artifact
+
+    if arguments.model is not None and is_artifact(Path(arguments.model)):
+        from einnet.cli.explain_artifact import explain_artifact
+
+        _require_model_flags_unused(arguments)
+        print(*explain_artifact(Path(arguments.model), arguments.variant), sep="\n")
+        return 0
+    if arguments.variant is not None:
+        raise InputError("--variant is for an artifact, not for a model or an expression")
     from einnet.search.strategy import strategy
 
     search = strategy(arguments.strategy)
@@ -112,6 +134,12 @@ def run(arguments: argparse.Namespace) -> int:
         scope, name = definition.scope, definition.result.name
     _explain(name, scope, constants, target, search, arguments)
     return 0
+
+
+def _require_model_flags_unused(arguments: argparse.Namespace) -> None:
+    for flag in ("subprogram", "batch", "entry", "tensor", "constant"):
+        if getattr(arguments, flag):
+            raise InputError(f"--{flag} is for a model or an expression, not for an artifact")
 
 
 def find_target(name: str) -> Target:

@@ -64,3 +64,8 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text!r}")
     return int(text)
+
+
+def natural(text: str) -> int:
+    """The type of a flag that may be 0."""
+    return 0 if text == "0" else positive(text)

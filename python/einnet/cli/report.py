@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from einnet.driver import Compilation
     from einnet.program.selection import Choice
     from einnet.runtime.measure import Samples
-    from einnet.toolchain.doctor import Finding
     from einnet.trace import Trace
-
-
-def print_progress(message: str) -> None:
-    """A line about what is being done, beside the output."""
-    print(message, file=sys.stderr)
+    from einnet.verify.certificate import Certificate
 
 
 def print_compilation(compilation: Compilation, trace: Trace) -> None:
@@ -39,14 +30,22 @@ def print_compilation(compilation: Compilation, trace: Trace) -> None:
     for choice in compilation.choices:
         for reason in choice.dropped:
             console.print(f"{choice.subprogram.name}: dropped {reason}", markup=False)
-    proof = compilation.certificate
-    console.print(
-        f"proved: the final module equals the imported one on {proof.cells} cells at"
-        f" {proof.positions} positions, {len(proof.segments)} segments,"
+    console.print(format_proof(compilation.certificate, "the final module equals the imported one"))
+    console.print(format_stages(trace))
+
+
+def format_stages(trace: Trace) -> str:
+    stages = ", ".join(f"{name} {seconds:.1f}" for name, seconds in trace.seconds.items())
+    return f"CPU seconds: {trace.total:.1f} ({stages})"
+
+
+def format_proof(proof: Certificate, what: str) -> str:
+    """What a certificate says, in a line."""
+    return (
+        f"proved: {what} on {proof.cells} cells at {proof.positions} positions,"
+        f" {len(proof.segments)} segments,"
         f" probability of a wrong accept at most {proof.error_bound:.1e}"
     )
-    stages = ", ".join(f"{name} {seconds:.1f}" for name, seconds in trace.seconds.items())
-    console.print(f"CPU seconds: {trace.total:.1f} ({stages})")
 
 
 def _row(choice: Choice) -> tuple[str, ...]:
@@ -55,7 +54,7 @@ def _row(choice: Choice) -> tuple[str, ...]:
     return (
         subprogram.name,
         f"{subprogram.definition.label} {list(subprogram.definition.result.shape)}",
-        _rules(candidate.steps) if not candidate.is_original else "none",
+        format_rules(candidate.steps) if not candidate.is_original else "none",
         candidate.operator or "generated kernel",
         f"{proof.cells} cells, {proof.positions} positions, {proof.error_bound:.0e}",
         str(subprogram.visited),
@@ -66,7 +65,7 @@ def _row(choice: Choice) -> tuple[str, ...]:
     )
 
 
-def _rules(steps: tuple[object, ...]) -> str:
+def format_rules(steps: tuple[object, ...]) -> str:
     """The rules of a derivation in order, repeats counted."""
     names = [str(step).partition("(")[0] for step in steps]
     parts: list[tuple[str, int]] = []
@@ -86,20 +85,6 @@ def _time(seconds: float) -> str:
     if seconds < 1e-3:
         return f"{seconds * 1e6:.0f} us"
     return f"{seconds * 1e3:.2f} ms" if seconds < 1 else f"{seconds:.2f} s"
-
-
-def print_findings(findings: Sequence[Finding]) -> None:
-    """One row for each part of the toolchain: what it is for, and where it is or how to get it."""
-    table = Table(box=box.SIMPLE_HEAD)
-    for heading in ("part", "version", "for"):
-        table.add_column(heading)
-    table.add_column("where, or how to get it", overflow="fold")
-    table.add_column("", justify="right")
-    for f in findings:
-        state = "ok" if f.ok else "MISSING" if f.required else "optional"
-        where = str(f.path or "") if f.ok else f.remedy
-        table.add_row(f.name, f.version or "-", f.purpose, Text(where), state)
-    _console(200).print(table)
 
 
 class _Console(Console):

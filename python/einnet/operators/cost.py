@@ -20,7 +20,8 @@ class Machine:
 
     A library computes `tile` x `tile` elements of a result at a time on each of `units` processors,
     which share the rate, and takes sums in steps of `vector` elements. It may split the sum of a
-    product, though not of an operator with windows, over processors that would be idle.
+    product, though not of an operator with windows, over processors that would be idle. A thread
+    of a generated kernel takes `step` seconds for each product of a sum, since it waits for memory.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Machine:
     units: int = 1
     tile: int = 1
     vector: int = 1
+    step: float = 0.0
 
 
 CPU = Machine("cpu", product_rate=5e10, loop_rate=2e9, bandwidth=8e9, launch=1e-6)
@@ -48,6 +50,7 @@ H100 = Machine(
     units=132,
     tile=64,
     vector=4,
+    step=3.5e-8,
 )
 """An NVIDIA H100 SXM with products in TF32: rates that library calls reached in measurements."""
 
@@ -56,6 +59,13 @@ _SPLITS = (1, 2, 4, 8, 16)
 
 _TRANSPOSED = 2.5
 """How many times slower libraries multiply in a transposed operator with a stride, measured."""
+
+
+_RESIDENT = 2048
+"""Threads that a processor runs at a time."""
+
+_THREADS = 8
+"""Threads that a generated kernel may be trusted to split one sum over."""
 
 
 def h100(precision: str) -> Machine:
@@ -85,7 +95,9 @@ def definition_seconds(definition: Definition, machine: Machine) -> float:
         arithmetic = _library_seconds(scope, definition.library, machine)
     else:
         reads = sum(max(1, len(t.factors)) for t in scope.body)
-        arithmetic = points(scope) * reads / machine.loop_rate
+        threads = min(_THREADS, max(1, machine.units * _RESIDENT // max(1, elements)))
+        waiting = prod(i.extent for i in scope.summation) * machine.step / threads
+        arithmetic = max(points(scope) * reads / machine.loop_rate, waiting)
     return max(arithmetic, memory) + machine.launch
 
 

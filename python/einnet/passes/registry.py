@@ -9,6 +9,7 @@ from einnet.errors import InputError, Location
 from einnet.passes.module_pass import ModulePass
 
 _ENTRIES = (
+    ("einnet-lower-to-nvvm", "einnet.passes.lower_to_nvvm:LowerToNvvm"),
     ("einnet-merge-traversals", "einnet.passes.merge_traversals:MergeTraversals"),
     ("einnet-optimize", "einnet.passes.optimize:Optimize"),
     ("einnet-split-summation", "einnet.passes.split_summation:SplitSummation"),

@@ -7,6 +7,7 @@ import platform
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from einnet.errors import ToolchainError
 from einnet.toolchain import tools
@@ -29,6 +30,10 @@ class Finding:
     purpose: str
 
 
+_CUDA = "pip install 'einnet[cuda]'"
+_DRIVER = "install NVIDIA's driver on a host with a GPU, and see that `nvidia-smi` lists it"
+
+
 def examine() -> tuple[Finding, ...]:
     """Examine this interpreter's packages and this host, in the order of the compiler's stages."""
     return (
@@ -48,12 +53,62 @@ def examine() -> tuple[Finding, ...]:
         _package("onnxruntime", False, "benchmarks", "pip install 'einnet[bench]'"),
         _program("FileCheck", "22.", False, "tests"),
         _program("not", "", False, "tests"),
+        _program("ptxas", "", False, "compiling for GPUs"),
         _driver(),
-        _program("ptxas", "", False, "GPU code"),
-        _package("cuda-core", False, "GPU code", "pip install 'einnet[cuda]'"),
-        _package("nvmath-python", False, "cuBLASLt", "pip install 'einnet[cuda]'"),
-        _package("nvidia-cudnn-frontend", False, "cuDNN", "pip install 'einnet[cuda]'"),
+        _package("cuda-bindings", False, "running GPU code", _CUDA),
+        _gpu(),
+        _package("nvmath-python", False, "cuBLASLt: products on GPUs", _CUDA),
+        _package("nvidia-cudnn-frontend", False, "cuDNN: convolutions on GPUs", _CUDA),
     )
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """A GPU and its compute capability."""
+
+    name: str
+    capability: tuple[int, int]
+
+    @property
+    def chip(self) -> str:
+        return f"sm_{self.capability[0]}{self.capability[1]}"
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.chip})"
+
+
+def find_gpus() -> tuple[Gpu, ...]:
+    """The GPUs that NVIDIA's driver shows, at least one.
+
+    Raises ToolchainError, with the reason, if there is none. Only asks: a GPU that runs one process
+    at a time stays free for the next.
+    """
+    try:
+        cu: Any = importlib.import_module("cuda.bindings.driver")
+    except ImportError as error:
+        raise ToolchainError("the package cuda-bindings is not installed", hint=_CUDA) from error
+    try:
+        code, *_ = cu.cuInit(0)
+    except (RuntimeError, OSError) as error:  # as cuda.bindings says that libcuda is missing
+        raise ToolchainError("NVIDIA's driver (libcuda) is missing", hint=_DRIVER) from error
+    if int(code):
+        raise ToolchainError(f"NVIDIA's driver finds no GPU: {code.name}", hint=_DRIVER)
+    attribute = cu.CUdevice_attribute
+    found: list[Gpu] = []
+    for ordinal in range(int(cu.cuDeviceGetCount()[1])):
+        _, device = cu.cuDeviceGet(ordinal)
+        _, name = cu.cuDeviceGetName(256, device)
+        _, major = cu.cuDeviceGetAttribute(
+            attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device
+        )
+        _, minor = cu.cuDeviceGetAttribute(
+            attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, device
+        )
+        text = bytes(name).partition(bytes(1))[0].decode()
+        found.append(Gpu(text, (int(major), int(minor))))
+    if not found:
+        raise ToolchainError("NVIDIA's driver shows no GPU", hint=_DRIVER)
+    return tuple(found)
 
 
 def environment() -> dict[str, object]:
@@ -159,7 +214,17 @@ def _driver(root: Path = Path("/proc/driver/nvidia")) -> Finding:
         version,
         root if version else None,
         version is not None,
-        "install NVIDIA's driver on a host with a GPU",
+        _DRIVER,
         required=False,
         purpose="running GPU code",
+    )
+
+
+def _gpu() -> Finding:
+    try:
+        version, remedy = ", ".join(map(str, find_gpus())), ""
+    except ToolchainError as error:
+        version, remedy = None, f"{error.message}: {error.hint}"
+    return _finding(
+        "GPU", version, None, version is not None, remedy, required=False, purpose="measuring"
     )

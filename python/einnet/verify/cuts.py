@@ -44,11 +44,15 @@ _SAMPLES = 4
 
 @dataclass(frozen=True, eq=False)
 class Symbol:
-    """The tensor of all values of one call."""
+    """The tensor of all values of one call.
+
+    `differing` are positions at which the arguments are not those of a known call that is like it.
+    """
 
     tensor: Tensor
     function: str
     arguments: tuple[FlatScope, ...]
+    differing: tuple[tuple[int, ...], ...] = ()
 
     @property
     def reads(self) -> frozenset[str]:
@@ -113,7 +117,8 @@ class Session:
 
         def call(function: str, arguments: tuple[FlatScope, ...]) -> FlatScope:
             own = _independent(arguments)
-            found = self._found(function, own)
+            differing: list[tuple[int, ...]] = []
+            found = self._found(function, own, differing)
             if found is None:
                 name = self._fresh(f"{place}.{function}")
                 if place == "candidate":
@@ -122,7 +127,7 @@ class Session:
                         frozenset[str]().union(*(a.tensors for a in own)),
                         f"no {function} of the reference was shown equal to that in {where}",
                     )
-                symbol = Symbol(Tensor(name, own[0].extents), function, own)
+                symbol = Symbol(Tensor(name, own[0].extents), function, own, tuple(differing))
                 self.symbols[name] = symbol
                 found = _read_at(symbol, tuple(var(a.name) for a in own[0].axes))
             return FlatScope(arguments[0].axes, (found,))
@@ -144,8 +149,16 @@ class Session:
 
     # -- calls ---------------------------------------------------------------------------------
 
-    def _found(self, function: str, arguments: tuple[FlatScope, ...]) -> FlatTerm | None:
-        """The known symbol that the call equals, read over the call's axes."""
+    def _found(
+        self,
+        function: str,
+        arguments: tuple[FlatScope, ...],
+        differing: list[tuple[int, ...]],
+    ) -> FlatTerm | None:
+        """The known symbol that the call equals, read over the call's axes.
+
+        Positions at which the arguments differ from those of known calls are added to a list.
+        """
         reads = frozenset[str]().union(*(a.tensors for a in arguments))
         known = [s for s in self.symbols.values() if s.function == function]
         # Tensors that only one of the calls reads cancel out, if the calls are equal at all.
@@ -154,13 +167,17 @@ class Session:
             orders = permutations(symbol.arguments) if function in _COMMUTATIVE else (None,)
             for order in orders:
                 theirs = symbol.arguments if order is None else tuple(order)
-                found = self._mapped(symbol, theirs, arguments)
+                found = self._mapped(symbol, theirs, arguments, differing)
                 if found is not None:
                     return found
         return None
 
     def _mapped(
-        self, symbol: Symbol, theirs: tuple[FlatScope, ...], arguments: tuple[FlatScope, ...]
+        self,
+        symbol: Symbol,
+        theirs: tuple[FlatScope, ...],
+        arguments: tuple[FlatScope, ...],
+        differing: list[tuple[int, ...]],
     ) -> FlatTerm | None:
         for index in index_maps(theirs, arguments, self.budget.maps):
             pairs = [
@@ -177,6 +194,7 @@ class Session:
             if all(isinstance(p, Segment) for p in proofs):
                 self.segments.extend(p for p in proofs if isinstance(p, Segment))
                 return _read_at(symbol, index)
+            differing.extend(p.position for p in proofs if isinstance(p, Mismatch))
         return None
 
     def _likely(self, reference: FlatScope, candidate: FlatScope) -> bool:

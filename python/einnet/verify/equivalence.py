@@ -23,6 +23,7 @@ from einnet.verify.field import Randoms
 from einnet.verify.flatten import FlatScope, UndecidedError, flatten
 from einnet.verify.regions import Box
 from einnet.verify.segment import DEFAULT_BUDGET, Budget, Mismatch
+from einnet.verify.witness import witnesses
 
 
 @dataclass(frozen=True)
@@ -222,7 +223,11 @@ def _counterexample(
     session: Session, ours: FlatScope, theirs: FlatScope, found: Mismatch
 ) -> tuple[tuple[int, ...], tuple[int, int]] | None:
     """A position at which the values differ with the functions read as random ones."""
-    for tried in ([found.position], _samples(found.boxes, session.randoms.seed)):
+    for tried in (
+        [found.position],
+        witnesses(theirs, session.symbols),
+        _samples(found.boxes, session.randoms.seed),
+    ):
         rows = np.array(tried, np.int64).reshape(len(tried), len(ours.axes))
         left, right = session.interpreted(ours, rows), session.interpreted(theirs, rows)
         for round_, n in np.argwhere(left != right):

@@ -48,6 +48,13 @@ def test_a_resource_that_ran_out_is_no_bug(
     assert capfd.readouterr().err == f"einnet: error: {line}\n"
 
 
+def test_a_missing_package_of_einnets_own_is_no_bug(capsys: pytest.CaptureFixture[str]) -> None:
+    error = ModuleNotFoundError("No module named 'mlir'", name="mlir")
+    assert run_guarded("einnet", lambda: raising(error)) == 1
+    line, hint = capsys.readouterr().err.splitlines()
+    assert line == "einnet: error: this needs the package mlir" and "einnet doctor" in hint
+
+
 def test_standard_output_that_is_closed(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

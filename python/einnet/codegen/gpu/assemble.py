@@ -20,10 +20,11 @@ from typing import cast
 from mlir import ir
 from mlir.dialects import gpu
 
+from einnet.codegen.gpu.context import kernel_context
 from einnet.errors import InputError, ToolchainError
 from einnet.toolchain import tools
 from einnet.toolchain.child import run_child
-from einnet.toolchain.mlir import make_context, parse_module, run_pipeline
+from einnet.toolchain.mlir import parse_module, run_pipeline
 
 CHIPS = ("sm_80", "sm_86", "sm_87", "sm_89", "sm_90", "sm_90a")
 """The chips that kernels are assembled for."""
@@ -71,19 +72,37 @@ class Binary:
     resources: Mapping[str, Resources]
 
 
-def lowering_pipeline(chip: str) -> str:
-    """The pipeline from a module of `gpu.func`s to a `gpu.binary` of PTX, as `mlir-opt` takes it.
-
-    Raises `InputError` for a chip that is not among `CHIPS`.
-    """
+def check_chip(chip: str) -> None:
+    """Raise `InputError` for a chip that is not among `CHIPS`."""
     if chip not in CHIPS:
         raise InputError(
             f"no kernels are made for the chip '{chip}'", hint=f"there are: {', '.join(CHIPS)}"
         )
+
+
+def nvvm_pipeline() -> str:
+    """The pipeline from a module of `gpu.func`s to one of the dialects llvm and nvvm."""
+    return f"builtin.module({_NVVM})"
+
+
+def binary_pipeline(chip: str) -> str:
+    """The pipeline from there to a `gpu.binary` of PTX. Raises `InputError` as `check_chip`."""
+    check_chip(chip)
+    return f"builtin.module({_binary(chip)})"
+
+
+def lowering_pipeline(chip: str) -> str:
+    """Both pipelines in one, as `mlir-opt` takes it. Raises `InputError` as `check_chip`."""
+    check_chip(chip)
+    return f"builtin.module({_NVVM},{_binary(chip)})"
+
+
+_NVVM = f"gpu.module({','.join(LOWERING)})"
+
+
+def _binary(chip: str) -> str:
     return (
-        f"builtin.module(gpu.module({','.join(LOWERING)}),"
-        f"nvvm-attach-target{{chip={chip} features={_PTX} O=3}},"
-        "gpu-module-to-binary{format=isa})"
+        f"nvvm-attach-target{{chip={chip} features={_PTX} O=3}},gpu-module-to-binary{{format=isa}}"
     )
 
 
@@ -112,7 +131,7 @@ def to_ptx(module: str, pipeline: str) -> str:
     """The PTX of a module of kernels; `pipeline` is `lowering_pipeline`'s for PTX."""
     if found := _ABORTS.search(module):
         raise AssertionError(f"MLIR 22 aborts on loads and stores of a {found.group()}...")
-    context = make_context()
+    context = kernel_context()
     with context, ir.Location.unknown(context):
         parsed = parse_module(module, context, "<kernels>")
         run_pipeline(parsed, pipeline, "<kernels>")

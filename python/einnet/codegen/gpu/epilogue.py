@@ -1,8 +1,11 @@
 """Which eOperators a library call can do on the way out: a bias and an activation.
 
-A product `P` that one eOperator alone reads, at its own position, as `relu(P + t)` or `P + t` with
-t constant along the rows, is one call. What the whole program computes does not change, so nothing
-is proved anew: it is the choice of an instruction.
+A product or convolution `P` that one eOperator alone reads, at its own position, as `relu(P + t)`,
+`relu(P)` or `P + t`, with t a constant of the columns or filters, can be one call. What the whole
+program computes does not change, so nothing is proved anew: it is the choice of an instruction.
+
+cuBLASLt ends any product so. For convolutions cuDNN has other engines with such an end than
+without, which may be faster, slower or none: whoever lowers a program says which stay apart.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from einnet.expr.index import iterators_of, var
+from einnet.expr.index import constant, iterators_of, var
 from einnet.expr.nodes import (
     Body,
     Call,
@@ -25,8 +28,10 @@ from einnet.expr.nodes import (
 )
 from einnet.expr.program import (
     Definition,
+    Library,
     Product,
     Program,
+    Windowed,
     constants_of,
     names_of,
     uses_of,
@@ -46,6 +51,10 @@ class LibraryWork:
     activation: Literal["", "relu"] = ""
 
     @property
+    def has_epilogue(self) -> bool:
+        return self.bias is not None or bool(self.activation)
+
+    @property
     def operands(self) -> tuple[Tensor, ...]:
         return (*self.definition.operands, *([self.bias] if self.bias else []))
 
@@ -54,9 +63,30 @@ Work = LibraryWork | Definition
 """A library call or an eOperator."""
 
 
-def work_of(program: Program) -> tuple[tuple[Work, ...], tuple[Definition, ...]]:
+def is_multiplied(definition: Definition) -> bool:
+    """Whether libraries have the element types of a library operator: one float for both operands,
+    and a float for the result."""
+    operands = {t.dtype for t in definition.operands}
+    return len(operands) == 1 and {*operands, definition.result.dtype} <= set(FLOATS)
+
+
+def convolutions_of(program: Program, *, transposed: bool | None = None) -> frozenset[str]:
+    """The results of library operators with windows, by name; all, or those that are transposed
+    or not."""
+    return frozenset(
+        d.result.name
+        for d in program.definitions
+        if isinstance(d.library, Windowed)
+        and transposed in (None, any(w.transposed for w in d.library.windows))
+    )
+
+
+def work_of(
+    program: Program, apart: frozenset[str] = frozenset()
+) -> tuple[tuple[Work, ...], tuple[Definition, ...]]:
     """What runs at inference, in order, and the definitions of constants that this needs beyond
-    the program's own. The program has no opaque statements."""
+    the program's own. Library operators whose result is in `apart` get no epilogue. The program has
+    no opaque statements."""
     constants = constants_of(program)
     uses, taken = uses_of(program), names_of(program)
     work: list[Work] = []
@@ -72,9 +102,8 @@ def work_of(program: Program) -> tuple[tuple[Work, ...], tuple[Definition, ...]]
         name = definition.result.name
         reader = _only_reader(name, running) if uses[name] == 1 else None
         call = LibraryWork(definition, definition.result)
-        possible = isinstance(definition.library, Product) and definition.result.dtype in FLOATS
-        if reader is not None and possible:
-            fused = _fused(definition, reader, constants, taken)
+        if reader is not None and name not in apart and is_multiplied(definition):
+            fused = _fused(definition, definition.library, reader, constants, taken)
             if fused is not None:
                 call, bias = fused
                 biases += bias
@@ -92,13 +121,13 @@ def _only_reader(name: str, running: list[Definition]) -> Definition | None:
 
 def _fused(
     definition: Definition,
+    library: Library,
     reader: Definition,
     constants: frozenset[str],
     taken: set[str],
 ) -> tuple[LibraryWork, list[Definition]] | None:
     """The call that computes the reader's result, and the definition of its bias."""
-    scope, product = reader.scope, definition.library
-    assert isinstance(product, Product)
+    scope = reader.scope
     if scope.summation or reader.result.dtype != definition.result.dtype:
         return None
     body, activation = scope.body, ""
@@ -106,13 +135,15 @@ def _fused(
         (only,) = body[0].factors
         if isinstance(only, Call) and only.function == "relu":
             body, activation = only.arguments[0], "relu"
-    here = {d: var(i.name) for d, i in enumerate(scope.traversal)}
-    at = Term((Read(definition.result, tuple(here.values())),))
-    if definition.result.shape != reader.result.shape or body.count(at) != 1:
+    if definition.result.shape != reader.result.shape:
         return None
-    rest = tuple(t for t in body if t != at)
+    rest = tuple(t for t in body if not _is_here(t, definition.result, scope.traversal))
+    if len(rest) != len(body) - 1:
+        return None
     position = {i.name: d for d, i in enumerate(definition.scope.traversal)}
-    columns = [scope.traversal[position[n]] for n in product.n]
+    # A product's batch has no bias of its own; that of a convolution are groups of filters.
+    features = library.n if isinstance(library, Product) else (*library.batch, *library.n)
+    columns = [scope.traversal[position[n]] for n in features]
     if not _is_constant(rest, constants) or not _depends(rest) <= {i.name for i in columns}:
         return None
     if not rest:
@@ -123,6 +154,19 @@ def _fused(
     loops = tuple(Iterator(i.name, 0, i.extent) for i in columns)
     made = Definition(bias, Scope(loops, (), rest), "bias")
     return LibraryWork(definition, reader.result, bias, activation), [made]
+
+
+def _is_here(term: Term, tensor: Tensor, loops: tuple[Iterator, ...]) -> bool:
+    """Whether the term is the tensor's element at the position of the loops. A loop of one element
+    is as good as its 0."""
+    match term.factors:
+        case (Read(source, index),) if source == tensor and term == Term(term.factors):
+            return all(
+                e == var(i.name) or (i.extent == 1 and e == constant(0))
+                for e, i in zip(index, loops, strict=True)
+            )
+        case _:
+            return False
 
 
 def _is_constant(body: Body, constants: frozenset[str]) -> bool:

@@ -16,13 +16,13 @@ from math import prod
 from mlir import ir
 from mlir.dialects import gpu
 
+from einnet.codegen.gpu.context import kernel_context
 from einnet.codegen.gpu.host import Buffer
 from einnet.errors import InputError
 from einnet.expr.nodes import Body, Call, Factor, Read, Scope, Tensor
 from einnet.expr.program import Definition
 from einnet.expr.text import format_scope
 from einnet.expr.transform import rename
-from einnet.toolchain.mlir import make_context
 
 MODULE = "kernels"
 """The name of the `gpu.module`."""
@@ -73,7 +73,7 @@ def write_kernel(
     launch: Launch,
     emit: Emit,
 ) -> Kernel:
-    """The kernel whose body `emit` writes, in a context of its own.
+    """The kernel whose body `emit` writes, as text.
 
     `schedule` is a frozen dataclass: its text is part of the kernel's identity. Raises InputError
     for a launch without threads or with too many in a block.
@@ -82,7 +82,7 @@ def write_kernel(
         raise InputError(f"no GPU runs blocks of {launch.block} threads in a grid {launch.grid}")
     tensors = (*definition.operands, definition.result)
     symbol = symbol_of(definition, buffers, schedule)
-    with make_context(), ir.Location.unknown():
+    with kernel_context(), ir.Location.unknown():
         module = ir.Module.create()
         module.operation.attributes["gpu.container_module"] = ir.UnitAttr.get()
         parameters = [memref_type(buffers[t.name]) for t in tensors]

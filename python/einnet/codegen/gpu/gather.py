@@ -22,6 +22,7 @@ from einnet.bridge.unroll import unrolled
 from einnet.codegen.gpu.frame import Kernel, Launch, Memories, write_kernel
 from einnet.codegen.gpu.functions import Arithmetic, arithmetic_of, arithmetic_type, storage
 from einnet.codegen.gpu.host import BYTES, Buffer
+from einnet.codegen.gpu.skipping import thinned
 from einnet.codegen.gpu.values import (
     VECTOR_BYTES,
     Access,
@@ -89,7 +90,7 @@ def build_gather(definition: Definition, buffers: Mapping[str, Buffer], schedule
     kernel has, and for a schedule that does not divide the result."""
     result = buffers[definition.result.name]
     _check(definition, buffers, schedule)
-    scope = unrolled(definition.scope)
+    scope = unrolled(thinned(definition.scope))
     ranges = dict(scope.ranges)
     names = [i.name for i in scope.traversal]
     extents = dict(zip(names, scope.extents, strict=True))
@@ -305,7 +306,7 @@ def gathers(definition: Definition, buffers: Mapping[str, Buffer]) -> tuple[Gath
     along the dimension that is contiguous in what is read."""
     result = buffers[definition.result.name]
     elements = prod(result.shape)
-    scope = unrolled(definition.scope)
+    scope = unrolled(thinned(definition.scope))
     widest = widest_vector(result)
     length = widest
     while length > 1 and elements // length < _BUSY:

@@ -97,7 +97,7 @@ class MatrixProduct:
 
     `batch`, `m`, `n`, `k` are sizes; `dtype` is the operands' element type and `result` that of c
     and d; sums are f32 (f64 for f64). `precision` is what f32 operands are multiplied in: "fp32" or
-    "tf32". `bias` is a dense buffer of n elements of type `result`.
+    "tf32". `bias` is a dense buffer of n elements of type `result`. "gelu" is its form by tanh.
     """
 
     batch: int

@@ -8,7 +8,9 @@ from math import prod
 from einnet.codegen.gpu.frame import Kernel
 from einnet.codegen.gpu.gather import Gather, build_gather, gathers
 from einnet.codegen.gpu.host import Buffer
-from einnet.codegen.gpu.reduce import Reduce, build_reduce, reductions
+from einnet.codegen.gpu.reduce import build_reduce
+from einnet.codegen.gpu.reductions import Reduce, reductions
+from einnet.codegen.gpu.sums import is_whole
 from einnet.codegen.gpu.transpose import Transpose, build_transpose, transposes
 from einnet.expr.program import Definition
 
@@ -26,7 +28,7 @@ _MOST = 5
 def build_kernel(
     definition: Definition, buffers: Mapping[str, Buffer], schedule: Schedule | None = None
 ) -> Kernel:
-    """The kernel of a definition from which `bridge.unroll.materialize` took the long nested sums.
+    """The kernel of a definition that is one of `codegen.gpu.parts`.
 
     `buffers` are those of the tensors that it reads and of its result, by the tensors' names, with
     any strides. Raises InputError for what no kernel computes.
@@ -44,6 +46,8 @@ def schedules(definition: Definition, buffers: Mapping[str, Buffer]) -> tuple[Sc
 
     Raises InputError for what no kernel computes.
     """
+    if is_whole(definition):
+        return reductions(definition, buffers)
     gathered = gathers(definition, buffers)
     tiled = transposes(definition, buffers)
     if not tiled or prod(definition.result.shape) < _TILED:

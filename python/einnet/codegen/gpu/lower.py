@@ -22,8 +22,14 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
-from einnet.bridge.unroll import materialize
-from einnet.codegen.gpu.epilogue import FLOATS, LibraryWork, Work, with_constants, work_of
+from einnet.codegen.gpu.epilogue import (
+    LibraryWork,
+    Work,
+    convolutions_of,
+    is_multiplied,
+    with_constants,
+    work_of,
+)
 from einnet.codegen.gpu.host import (
     Buffer,
     HostProgram,
@@ -34,10 +40,19 @@ from einnet.codegen.gpu.host import (
 from einnet.codegen.gpu.kernel import Kernel, build_kernel, schedules
 from einnet.codegen.gpu.matrices import Placed, convolution_call, product_call
 from einnet.codegen.gpu.memory import Lifetime, aligned, arena
+from einnet.codegen.gpu.parts import parts
 from einnet.codegen.gpu.placement import Placement, place
 from einnet.errors import InputError
 from einnet.expr.nodes import Tensor
-from einnet.expr.program import Definition, Opaque, Product, Program, constants_of, without_dead
+from einnet.expr.program import (
+    Definition,
+    Opaque,
+    Product,
+    Program,
+    constants_of,
+    names_of,
+    without_dead,
+)
 
 Array = NDArray[Any]
 
@@ -68,9 +83,13 @@ class Lowered:
     prepare: Program
 
 
-def lower_program(program: Program, stored: Program, precision: str) -> Lowered:
+def lower_program(
+    program: Program, stored: Program, precision: str, *, fused_convolutions: bool = False
+) -> Lowered:
     """Lower `stored`, which is `program` in the element types of `precision`.
 
+    With `fused_convolutions`, convolutions end in bias and activation where one eOperator follows,
+    as products always do; the libraries may have no engine for them, which only the device tells.
     Raises InputError for opaque operations, which no GPU kernel computes.
     """
     for statement in program.statements:
@@ -79,10 +98,47 @@ def lower_program(program: Program, stored: Program, precision: str) -> Lowered:
                 f"the CUDA target cannot compute {statement.operation}",
                 hint="--target cpu runs it",
             )
-    work, biases = work_of(stored)
+    # cuDNN compiles fused engines of transposed convolutions as they are tried, seconds for each.
+    apart = convolutions_of(stored, transposed=True if fused_convolutions else None)
+    made = _arranged(stored, apart, precision)
+    items, placement = made.items, made.placement
+    steps, kernels = _steps(items, placement, precision)
+    outputs = tuple(placement.placed[t.name].buffer for t in stored.outputs)
+    buffers, arena_bytes, constant_bytes = _packed(placement, steps)
+    inputs = tuple(t.name for t in stored.inputs if t.name not in stored.weights)
+    host = HostProgram(
+        program.name, buffers, steps, inputs, outputs,
+        arena_bytes, constant_bytes,
+    )  # fmt: skip
+    _, own = work_of(program, made.apart)
+    first = tuple(choices[0] for choices in kernels.values())
+    others = {symbol: choices[1:] for symbol, choices in kernels.items() if choices[1:]}
+    return Lowered(host, first, others, _preparation(program, own, made.constants))
+
+
+@dataclass(frozen=True)
+class _Arrangement:
+    """What runs and where everything is; `constants` are read or returned, `apart` as in
+    `work_of`."""
+
+    items: tuple[Work, ...]
+    placement: Placement
+    constants: tuple[str, ...]
+    apart: frozenset[str]
+
+
+def _arranged(stored: Program, apart: frozenset[str], precision: str) -> _Arrangement:
+    """Place what runs. A library operator that cannot be called where its epilogue's result is
+    placed goes without the epilogue."""
+    work, biases = work_of(stored, apart)
     constants = constants_of(stored)
     supported = [_supported(item) for item in work]
-    items = [part for item in supported for part in _parts(item)]
+    taken = names_of(stored)
+    items: list[Work] = [
+        part
+        for item in supported
+        for part in (parts(item, taken) if isinstance(item, Definition) else (item,))
+    ]
     fixed = {
         t.name: t
         for item in items
@@ -92,17 +148,16 @@ def lower_program(program: Program, stored: Program, precision: str) -> Lowered:
     fixed |= {t.name: t for t in stored.outputs if t.name in constants}
     inputs = [t for t in stored.inputs if t.name not in stored.weights]
     placement = place(items, inputs, stored.outputs, fixed)
-    steps, kernels = _steps(items, placement, precision)
-    outputs = tuple(placement.placed[t.name].buffer for t in stored.outputs)
-    buffers, arena_bytes, constant_bytes = _packed(placement, steps)
-    host = HostProgram(
-        program.name, buffers, steps, tuple(t.name for t in inputs), outputs,
-        arena_bytes, constant_bytes,
-    )  # fmt: skip
-    _, own = work_of(program)
-    first = tuple(choices[0] for choices in kernels.values())
-    others = {symbol: choices[1:] for symbol, choices in kernels.items() if choices[1:]}
-    return Lowered(host, first, others, _preparation(program, own, tuple(fixed)))
+    refused = frozenset(
+        item.definition.result.name
+        for item in items
+        if isinstance(item, LibraryWork)
+        and item.has_epilogue
+        and library_call(item, placement.placed, precision) is None
+    )
+    if refused:
+        return _arranged(stored, apart | refused, precision)
+    return _Arrangement(tuple(items), placement, tuple(fixed), apart)
 
 
 def store(lowered: Lowered, values: Mapping[str, Array]) -> tuple[HostProgram, dict[str, Array]]:
@@ -132,23 +187,9 @@ def memory_image(array: Array, buffer: Buffer) -> Array:
 
 def _supported(item: Work) -> Work:
     """The item, as an expression for a kernel of ours where no library has its element types."""
-    if isinstance(item, Definition):
-        return item
-    operands = {t.dtype for t in item.definition.operands}
-    types = {*operands, item.result.dtype}
-    if len(operands) == 1 and types <= set(FLOATS):
+    if isinstance(item, Definition) or is_multiplied(item.definition):
         return item
     return replace(item.definition, library=None)
-
-
-def _parts(item: Work) -> tuple[Work, ...]:
-    """An expression as one or more kernels: sums nested too deep are computed first."""
-    if isinstance(item, LibraryWork):
-        return (item,)
-    accumulator = "f64" if item.result.dtype == "f64" else "f32"
-    if item.result.dtype not in FLOATS:
-        accumulator = item.result.dtype
-    return materialize(item, accumulator)
 
 
 def _steps(
@@ -204,8 +245,6 @@ def library_call(
             assert library is not None
             call = convolution_call(definition, library, where, types, precision)
     except ValueError:
-        # Epilogues are only made for products, whose results are placed as they can be written.
-        assert item.bias is None and not item.activation
         return None
     return replace(call, bias=bias, activation=item.activation)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Iterator as Iterable_
 from dataclasses import dataclass, field
+from itertools import product
 from math import prod
 
 from einnet.codegen.gpu.epilogue import LibraryWork, Work
@@ -179,14 +180,36 @@ class _Placer:
             if not isinstance(call.definition.library, Product):
                 inner = 0  # images and kernels without gaps
             yield pitched(shape, order, inner, BYTES[tensor.dtype])
+        yield from self._summed_last(tensor)
         yield dense(shape)
+
+    def _summed_last(self, tensor: Tensor) -> Iterable_[Strides]:
+        """For a constant that a kernel sums a product with: the dimension along which the other
+        factor is contiguous as the last one, so that both are read in whole vectors."""
+        for item in self._readers(tensor):
+            if not isinstance(item, Definition) or self._computes(tensor):
+                continue
+            sums = {i.name for i in item.scope.summation if i.extent > 1}
+            for term in item.scope.body:
+                own = [r for r in term.reads if r.source == tensor]
+                others = [r for r in term.reads if r.source != tensor]
+                for read, other in product(own, others):
+                    name = other.index[-1].name if other.index else None
+                    places = [d for d, e in enumerate(read.index) if e.name == name]
+                    if name in sums and places:
+                        order = [d for d in range(len(tensor.shape)) if d != places[0]]
+                        yield pitched(tensor.shape, [*order, places[0]], 0, 1)
+
+    def _computes(self, tensor: Tensor) -> bool:
+        """Whether an item computes the tensor: it is no constant."""
+        return any(item.result == tensor for item in self.work)
 
     def _is_given(self, call: LibraryWork, operand: int) -> bool:
         """Whether the operand is computed before it is read, so that its order is given."""
         if operand == 2:
             return True
         source = call.definition.scope.term.reads[operand].source
-        return any(item.result == source for item in self.work)
+        return isinstance(source, Tensor) and self._computes(source)
 
 
 def _check(definition: Definition, operand: int, placed: Placed) -> None:

@@ -197,7 +197,7 @@ def executable(
     program = artifact.variants[name]
     if records is not None and records.environment == environment_of(device, artifact.precision):
         program = with_kernels(program, records, artifact.alternatives)
-    cubins = artifact.cubins[_chip(artifact, program, device)] if program.symbols else {}
+    cubins = cubins_for(artifact, program, device)
     here = environment_of(device, artifact.precision) if records and program.calls else None
     algorithms = records.algorithms(here) if records and here else {}
     if problem := _problem(program, cubins, artifact.constants):
@@ -231,8 +231,13 @@ def best_chip(chips: Mapping[str, object], capability: tuple[int, int]) -> str |
     return best[1] if best else None
 
 
-def _chip(artifact: CudaArtifact, program: HostProgram, device: Device) -> str:
-    """The chip of the kernels that run on a device."""
+def cubins_for(artifact: CudaArtifact, program: HostProgram, device: Device) -> Mapping[str, bytes]:
+    """Machine code by symbol that runs on a device, all kernels of the program among it.
+
+    Raises ToolchainError if the artifact has none.
+    """
+    if not program.symbols:
+        return {}
     having = {
         chip: kernels
         for chip, kernels in artifact.cubins.items()
@@ -247,7 +252,7 @@ def _chip(artifact: CudaArtifact, program: HostProgram, device: Device) -> str:
             location=Location(str(artifact.folder)),
             hint=f"compile it for sm_{major}{minor}",
         )
-    return chip
+    return having[chip]
 
 
 def _problem(

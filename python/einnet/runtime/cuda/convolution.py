@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
+from time import perf_counter
 from types import ModuleType
 from typing import Any
 
@@ -27,6 +28,9 @@ from einnet.runtime.cuda.call import Addresses, Handles
 
 WORKSPACE_LIMIT = 512 << 20
 """Bytes of scratch memory that a plan may use: FFT and Winograd engines want much."""
+
+COMPILING = 20.0
+"""Seconds of building plans for one call after which a search compiles no more engines."""
 
 _LIBRARY = "cudnn"
 _TYPES = {"f64": "DOUBLE", "f32": "FLOAT", "f16": "HALF", "bf16": "BFLOAT16"}
@@ -189,15 +193,26 @@ def prepare_convolution(
     raise Unsupported(f"cuDNN has no engine for this convolution: {graph.refusal}")
 
 
+def search_limit(call: ConvolutionCall) -> int:
+    """Plans of one call that are worth trying: few of a fused one, which may have to be compiled.
+    Of others the best can stand far down the list (the 40th, of a 3x3 convolution of 12 channels)
+    and costs a few milliseconds to try."""
+    return 8 if call.bias or call.activation or call.z is not None else 64
+
+
 def candidates(
-    call: ConvolutionCall, addresses: Addresses, handles: Handles, limit: int = 64
+    call: ConvolutionCall,
+    addresses: Addresses,
+    handles: Handles,
+    limit: int = 24,
+    compiling: float = COMPILING,
 ) -> tuple[Candidate, ...]:
     """Up to `limit` plans that build within the workspace limit, in the order of the heuristics A,
-    B and FALLBACK. Some engines are compiled here, which takes up to a second each. Raises as
-    `prepare_convolution`."""
+    B and FALLBACK. Some engines are compiled here, which takes up to two seconds each: none any
+    more after `compiling` seconds. Raises as `prepare_convolution`."""
     graph = _Graph(call, addresses, handles)
     found: list[Candidate] = []
-    for index, workspace in graph.plans():
+    for index, workspace in graph.plans(compiling):
         prepared = PreparedConvolution(graph, index, workspace)
         found.append(Candidate(prepared.algorithm, prepared))
         if len(found) >= limit:
@@ -263,11 +278,18 @@ class _Graph:
         except self._failures as error:
             raise Unsupported(f"cuDNN does not run this convolution: {one_line(error)}") from error
 
-    def plans(self) -> Iterator[tuple[int, int]]:
+    def plans(self, compiling: float = float("inf")) -> Iterator[tuple[int, int]]:
         """Indices of the plans that build, with their workspace; why the others do not is in
-        `refusal`, of the last of them."""
+        `refusal`, of the last of them. After `compiling` seconds of building, only those that need
+        no compilation are built."""
+        building = 0.0
         for index in self._proposed:
+            if building > compiling and self._is_compiled(index):
+                self.refusal = f"no engine was compiled within {compiling:.0f} s"
+                continue
+            started = perf_counter()
             workspace = self._built(index)
+            building += perf_counter() - started
             if workspace is not None:
                 yield index, workspace
 
@@ -302,10 +324,6 @@ class _Graph:
     def record(self, index: int, workspace: int) -> Record:
         """The plan as JSON."""
         engine, knobs = self._graph.get_engine_and_knobs_at_index(index)
-        try:
-            notes = [n.name for n in self._graph.get_behavior_notes_for_plan_at_index(index)]
-        except self._failures:
-            notes = []  # a version of cuDNN that cannot tell
         return {
             "library": _LIBRARY,
             "version": self._version,
@@ -313,8 +331,20 @@ class _Graph:
             "workspace": workspace,
             "engine": int(engine),
             "knobs": {str(k.name): int(v) for k, v in knobs.items()},
-            "notes": notes,
+            "notes": self._notes(index) or [],
         }
+
+    def _is_compiled(self, index: int) -> bool:
+        """Whether a plan is compiled when it is built, as far as cuDNN tells."""
+        notes = self._notes(index)
+        return notes is None or "RUNTIME_COMPILATION" in notes
+
+    def _notes(self, index: int) -> list[str] | None:
+        """How a plan behaves, in cuDNN's words; None if this version of it cannot tell."""
+        try:
+            return [n.name for n in self._graph.get_behavior_notes_for_plan_at_index(index)]
+        except self._failures:
+            return None
 
     def _built(self, index: int) -> int | None:
         try:

@@ -55,6 +55,10 @@ class CudaError(Exception):
         self.code = code
 
 
+class OutOfMemory(ToolchainError):  # noqa: N818 - what happened, to the user as to us
+    """The device has not enough free memory."""
+
+
 @dataclass(frozen=True)
 class Properties:
     """What is known of a device: `memory` and `l2` in bytes, `driver` the release ("" if the
@@ -86,8 +90,12 @@ class Memory:
     def __init__(self, address: int, size: int, release: Callable[[int], None]) -> None:
         self.address = address
         self.bytes = size
-        self.free = weakref.finalize(self, release, address)
-        self.free.atexit = False  # the driver may be gone by then
+        self._release = weakref.finalize(self, release, address)
+        self._release.atexit = False  # the driver may be gone by then
+
+    def free(self) -> None:
+        """Free it now. A method and not the finalizer itself: who holds it keeps the memory."""
+        self._release()
 
 
 class Graph:
@@ -98,8 +106,12 @@ class Graph:
         self._graph = graph
         self._executable = executable
         self._nodes: list[Any] = []
-        self.close = weakref.finalize(self, device.destroy_graph, graph, executable)
-        self.close.atexit = False
+        self._release = weakref.finalize(self, device.destroy_graph, graph, executable)
+        self._release.atexit = False
+
+    def close(self) -> None:
+        """Destroy it now; replays that are enqueued still end."""
+        self._release()
 
     def launch(self, stream: int) -> None:
         """Enqueue one replay."""
@@ -162,7 +174,7 @@ class Device:
         _call(self.driver.cuCtxSetCurrent, self._context)
 
     def allocate(self, size: int, what: str) -> Memory:
-        """`size` bytes for `what`, not initialised. Raises ToolchainError if memory is short."""
+        """`size` bytes for `what`, not initialised. Raises OutOfMemory if it is short."""
         try:
             # CUDA refuses to allocate nothing.
             address = int(_call(self.driver.cuMemAlloc, max(size, 1)))
@@ -170,7 +182,7 @@ class Device:
             if error.code != "CUDA_ERROR_OUT_OF_MEMORY":
                 raise
             free, total = _call(self.driver.cuMemGetInfo)
-            raise ToolchainError(
+            raise OutOfMemory(
                 f"out of GPU memory: {what} need {_mib(size)}, {_mib(int(free))} of"
                 f" {_mib(int(total))} are free",
                 hint="free memory of other programs on the GPU, or compile for a smaller batch",
@@ -287,7 +299,12 @@ class Device:
             cu.cuStreamEndCapture(stream)
             raise
         graph = _call(cu.cuStreamEndCapture, stream)
-        return Graph(self, graph, _call(cu.cuGraphInstantiate, graph, 0))
+        try:
+            executable = _call(cu.cuGraphInstantiate, graph, 0)
+        except CudaError:
+            _call(cu.cuGraphDestroy, graph)
+            raise
+        return Graph(self, graph, executable)
 
     def destroy_graph(self, graph: Any, executable: Any) -> None:
         self.make_current()

@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from importlib import import_module
-from itertools import chain, zip_longest
+from itertools import chain, islice, zip_longest
 from types import ModuleType
 from typing import Any, cast
 
@@ -25,6 +25,9 @@ from einnet.runtime.cuda.call import Addresses, Handles
 
 WORKSPACE_LIMIT = 32 << 20
 """Bytes of scratch memory that an algorithm may use."""
+
+LIMIT = 48
+"""Algorithms of one product that are worth trying."""
 
 _LIBRARY = "cublasLt"
 _TYPES = {"f64": "CUDA_R_64F", "f32": "CUDA_R_32F", "f16": "CUDA_R_16F", "bf16": "CUDA_R_16BF"}
@@ -44,6 +47,9 @@ _NO_SPLIT, _IN_PLACE, _COMPUTE_TYPE, _OUTPUT_TYPE = 0, 1, 2, 4
 _SPLITS = (2, 3, 4, 6, 8, 12, 16, 24, 32)
 _SHORTEST_PART = 32
 """Splitting a sum into parts shorter than this never pays."""
+
+_VARIATIONS = 16
+"""Changes of one algorithm that cuBLASLt is asked about, at most; it refuses most of them."""
 
 _CLUSTERS = ("SHAPE_1x1x1", "SHAPE_2x1x1", "SHAPE_1x2x1", "SHAPE_2x2x1", "SHAPE_4x1x1")
 
@@ -154,7 +160,7 @@ def prepare_matmul(
     if algorithm is not None:
         blob = _recorded(algorithm, product.version)
         workspace = None if blob is None else product.check(blob)
-        if blob is not None and workspace is not None:
+        if blob is not None and workspace is not None and product.is_aligned(blob):
             return PreparedProduct(product, blob, workspace)
     for blob, workspace in product.heuristic(8):
         return PreparedProduct(product, blob, workspace)
@@ -162,12 +168,12 @@ def prepare_matmul(
 
 
 def candidates(
-    call: MatrixProduct, addresses: Addresses, handles: Handles, limit: int = 64
+    call: MatrixProduct, addresses: Addresses, handles: Handles, limit: int = LIMIT
 ) -> tuple[Candidate, ...]:
     """Up to `limit` different algorithms, the heuristic's first at the front.
 
-    After the better half of what the heuristic proposes come its best of every algorithm id, then
-    variations of its best four (parts of the sum, tile, stages, cluster, swizzling) that cuBLASLt
+    After the better half of what the heuristic proposes come its best of other algorithm ids, then
+    variations of its best four (parts of the sum, stages, tile, cluster, swizzling) that cuBLASLt
     checks and accepts, then the other half. Raises as `prepare_matmul`.
     """
     product = _Product(call, addresses, handles)
@@ -175,7 +181,7 @@ def candidates(
     if not best:
         raise Unsupported(f"cuBLASLt has no algorithm for this product: {product.refusal}")
     half = max(1, limit // 2)
-    by_id = product.heuristic_by_id()
+    by_id = islice(product.heuristic_by_id(), max(1, limit // 4))
     varied = interleave([product.variations(blob) for blob, _ in best[:4]])
     found: dict[bytes, int] = {}
     for blob, workspace in chain(best[:half], by_id, varied, best[half:]):
@@ -275,13 +281,14 @@ class _Product:
             yield from self._ask(results, preference)
 
     def variations(self, blob: bytes) -> Iterator[tuple[bytes, int]]:
-        """The algorithm with one or two of its settings changed, where cuBLASLt accepts that."""
+        """The algorithm with one or two of its settings changed, where cuBLASLt accepts that; tiles
+        and stages near its own first."""
         lt = self._lt
         settings = lt.MatmulAlgoConfigAttribute
         split = self._setting(blob, settings.SPLITK_NUM)
         changes: list[list[dict[Any, int]]] = [
-            [{settings.STAGES_ID: s} for s in self._ability(blob, "STAGES_IDS")],
-            [{settings.TILE_ID: t} for t in self._ability(blob, "TILE_IDS")],
+            [{settings.STAGES_ID: s} for s in self._near(blob, settings.STAGES_ID, "STAGES_IDS")],
+            [{settings.TILE_ID: t} for t in self._near(blob, settings.TILE_ID, "TILE_IDS")],
             [{settings.CLUSTER_SHAPE_ID: int(lt.ClusterShape[c])} for c in _CLUSTERS],
         ]
         if any(self._ability(blob, "SPLITK_SUPPORT")):
@@ -296,10 +303,10 @@ class _Product:
             if split > 1:
                 whole = {settings.SPLITK_NUM: 1, settings.REDUCTION_SCHEME: _NO_SPLIT}
                 split_ways.insert(0, whole)
-            changes.append(split_ways)
+            changes.insert(0, split_ways)
         if any(self._ability(blob, "CTA_SWIZZLING_SUPPORT")):
             changes.append([{settings.CTA_SWIZZLING: v} for v in (0, 1)])
-        for change in interleave(changes):
+        for change in islice(interleave(changes), _VARIATIONS):
             changed = self._changed(blob, change)
             workspace = None if changed is None else self.check(changed)
             if changed is not None and workspace is not None:
@@ -307,7 +314,7 @@ class _Product:
 
     def check(self, blob: bytes) -> int | None:
         """The bytes of workspace of an algorithm; None if cuBLASLt refuses it for this product or
-        it needs more workspace or alignment than there is."""
+        it needs more workspace than there is."""
         lt = self._lt
         algorithm = np.frombuffer(bytearray(blob), np.uint8)
         result = self._results(1)
@@ -319,10 +326,16 @@ class _Product:
         workspace = int(result["workspace_size"][0])
         if int(result["state"][0]) or workspace > WORKSPACE_LIMIT:
             return None
-        for name, alignment in zip("ABCD", self._alignments, strict=True):
-            if any(a > alignment for a in self._ability(blob, f"MIN_ALIGNMENT_{name}_BYTES")):
-                return None
         return workspace
+
+    def is_aligned(self, blob: bytes) -> bool:
+        """Whether the operands are where the algorithm can read and write them, which changing its
+        settings does not change."""
+        return not any(
+            least > alignment
+            for name, alignment in zip("ABCD", self._alignments, strict=True)
+            for least in self._ability(blob, f"MIN_ALIGNMENT_{name}_BYTES")
+        )
 
     def record(self, blob: bytes, workspace: int) -> Record:
         """The algorithm as JSON."""
@@ -434,6 +447,11 @@ class _Product:
         value = np.zeros(1, lt.get_matmul_algo_config_attribute_dtype(attribute))
         values = self._read(lt.matmul_algo_config_get_attribute, blob, attribute, value)
         return values[0] if values else -1
+
+    def _near(self, blob: bytes, attribute: Any, ability: str) -> list[int]:
+        """The other values that a setting may have, the nearest to its own first."""
+        own = self._setting(blob, attribute)
+        return sorted(set(self._ability(blob, ability)) - {own}, key=lambda v: abs(v - own))
 
     def _ability(self, blob: bytes, name: str) -> list[int]:
         """What an algorithm is able to: a list for tiles and stages, else of one value; empty if

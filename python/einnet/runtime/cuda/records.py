@@ -38,7 +38,11 @@ class Environment:
 @dataclass(frozen=True)
 class CallRecord:
     """The algorithm found fastest for a library call, as its library's module writes it, and the
-    seconds it took."""
+    seconds it took.
+
+    `{}` and 0.0: none was found, or looking for one crashed or hung; it is not looked for again,
+    and the library's first choice runs.
+    """
 
     algorithm: Record
     seconds: float
@@ -46,7 +50,8 @@ class CallRecord:
 
 @dataclass(frozen=True)
 class KernelRecord:
-    """The symbol of the schedule found fastest for a kernel, and seconds of all by symbol."""
+    """The symbol of the schedule found fastest for a kernel, and seconds of those that ran by
+    symbol; none where trying them crashed or hung."""
 
     symbol: str
     seconds: Mapping[str, float]

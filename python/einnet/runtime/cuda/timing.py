@@ -82,6 +82,11 @@ class GpuSamples:
                 raise ValueError("not samples of GPU times")
 
 
+def runs_within(microseconds: float, one: float, most: int = RUNS) -> int:
+    """How many runs that take `one` microsecond fit into a replay: at least 1, at most `most`."""
+    return max(1, min(most, int(microseconds / max(one, 0.1))))
+
+
 def contender(program: CudaProgram, stream: int, runs: int = RUNS) -> Contender:
     """A program as a contender on the stream that is timed: on its own buffers, whose inputs the
     caller has written. Random data: zeros can run faster than what is real."""
@@ -97,11 +102,13 @@ def time_programs(
     seed: int = 0,
     warm_up: int = 3,
     cold: bool = True,
+    beat: Callable[[], None] = lambda: None,
 ) -> dict[str, GpuSamples]:
     """Time each contender once a round, for `rounds` rounds after `warm_up` that are not kept.
 
     All contenders enqueue on `stream`; a peer's framework is told to. Rounds draw their order with
-    `seed`; first all hot ones, then all cold ones. Garbage collection waits meanwhile.
+    `seed`; first all hot ones, then all cold ones. Garbage collection waits meanwhile. `beat` is
+    called after every round, for whoever waits for a sign of life.
     """
     if rounds < 1:
         raise ValueError(f"rounds must be positive, not {rounds}")
@@ -109,20 +116,23 @@ def time_programs(
     hot: dict[str, list[float]] = {name: [] for name in contenders}
     chilled: dict[str, list[float]] = {name: [] for name in contenders}
     with ExitStack() as resources, _no_collection():
-        events = _Events(device, stream, resources)
-        size = 2 * device.properties.l2
-        flush = device.allocate(size, "buffers that flush the cache")
-        resources.callback(flush.free)
+        stopwatch = resources.enter_context(Stopwatch(device, stream))
 
         def time_hot(c: Contender) -> float:
             c.many()
-            return events.time(c.many) / c.runs
+            return stopwatch.time(c.many) / c.runs
 
-        def time_cold(c: Contender) -> float:
-            device.fill(flush.address, generator.randrange(256), size, stream)
-            return events.time(c.once)
+        passes = [(time_hot, hot)]
+        if cold:
+            size = 2 * device.properties.l2
+            flush = device.allocate(size, "buffers that flush the cache")
+            resources.callback(flush.free)
 
-        passes = [(time_hot, hot), (time_cold, chilled)] if cold else [(time_hot, hot)]
+            def time_cold(c: Contender) -> float:
+                device.fill(flush.address, generator.randrange(256), size, stream)
+                return stopwatch.time(c.once)
+
+            passes.append((time_cold, chilled))
         for measure, samples in passes:
             generator = random.Random(seed)
             order = list(contenders)
@@ -132,6 +142,7 @@ def time_programs(
                     elapsed = measure(contenders[name])
                     if round_ >= 0:
                         samples[name].append(elapsed)
+                beat()
     return {name: GpuSamples(tuple(hot[name]), tuple(chilled[name])) for name in contenders}
 
 
@@ -146,15 +157,20 @@ def wins(challenger: GpuSamples, incumbent: GpuSamples) -> bool:
     return median(ratios) > 1 + max(_spread(ratios) / 2, NOISE)
 
 
-class _Events:
-    """A pair of events on a stream."""
+class Stopwatch:
+    """A pair of events on a stream, while its context lasts."""
 
-    def __init__(self, device: Device, stream: int, resources: ExitStack) -> None:
+    def __init__(self, device: Device, stream: int) -> None:
         self._device = device
         self._stream = stream
         self._start, self._end = device.make_event(), device.make_event()
-        for event in (self._start, self._end):
-            resources.callback(device.destroy_event, event)
+
+    def __enter__(self) -> Stopwatch:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._device.destroy_event(self._start)
+        self._device.destroy_event(self._end)
 
     def time(self, run: Runnable) -> float:
         """Microseconds that the GPU takes for what `run` enqueues."""

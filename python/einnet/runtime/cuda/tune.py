@@ -7,45 +7,45 @@ the caller with it: `measure.py` runs this file as a child process.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from time import perf_counter
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from einnet.codegen.gpu.host import (
-    Buffer,
-    HostProgram,
-    KernelLaunch,
-    LibraryCall,
-    key_of,
-)
+from einnet.codegen.gpu.host import HostProgram, KernelLaunch, LibraryCall, key_of
+from einnet.errors import ToolchainError
 from einnet.runtime.cuda import libraries
 from einnet.runtime.cuda.algorithm import Unsupported
-from einnet.runtime.cuda.arrays import NUMPY_DTYPES
-from einnet.runtime.cuda.artifact import CudaArtifact, best_chip, with_kernels
-from einnet.runtime.cuda.call import Prepared
-from einnet.runtime.cuda.device import CudaError, Device, Launch
+from einnet.runtime.cuda.artifact import CudaArtifact, cubins_for, with_kernels
+from einnet.runtime.cuda.device import CudaError, Device, OutOfMemory
 from einnet.runtime.cuda.executor import CudaProgram
+from einnet.runtime.cuda.ranking import rank, relative_difference
 from einnet.runtime.cuda.records import CallRecord, KernelRecord, Records, environment_of
-from einnet.runtime.cuda.timing import RUNS, Contender, GpuSamples, contender, time_programs
+from einnet.runtime.cuda.timing import (
+    Contender,
+    GpuSamples,
+    Stopwatch,
+    contender,
+    runs_within,
+    time_programs,
+)
+from einnet.runtime.cuda.trial import random_values, trial
 
 Array = NDArray[Any]
 Say = Callable[[str], None]
+Keep = Callable[[Records], None]
+
+ORIGINAL = "original"
+"""The variant whose outputs are the others' reference, where there is one of this name."""
 
 AGREEMENT = {"fp32": 1e-4, "tf32": 1e-2, "fp16": 2e-2, "bf16": 1e-1}
 """How far two variants' outputs may be apart, in the Euclidean norm: far more than rounding."""
 
-_REPLAY = 500.0
-"""Microseconds that one replay of a candidate's graph should not take much longer than."""
-
-_SAMPLE = 1 << 18
-"""Elements of a result that are compared between algorithms, at most."""
-
-_TILE = 1 << 20
-"""Random elements that a larger buffer repeats."""
+_REPLAY = 2000.0
+"""Microseconds of one replay of a variant, at most, unless a single run takes longer."""
 
 
 def tune(
@@ -57,226 +57,184 @@ def tune(
     skip: Sequence[str] = (),
     known: Records | None = None,
     say: Say = lambda _: None,
-    keep: Callable[[Records], None] = lambda _: None,
+    keep: Keep = lambda _: None,
 ) -> Records:
     """Measure what the artifact leaves open, in the environment of this device.
 
     `known` are records that need not be measured again if they are of this environment; `skip`
-    holds names of variants, keys of calls and symbols of kernels that are left out; `say` hears
-    what is about to run, its name second; `keep` gets what is known so far, now and then.
+    holds names of variants, which are left out, and keys of calls and symbols of kernels, which are
+    left as they are. `say` hears
+    what is about to run ("call KEY LABEL", "kernel SYMBOL LABEL", "variant NAME") and what came of
+    it; an empty line is a mere sign of life. `keep` gets what is known so far, after each step.
+
+    Raises ToolchainError if a library is missing or no variant runs here.
     """
     environment = environment_of(device, artifact.precision)
     if known is None or known.environment != environment:
         known = Records(environment)
-    variants = {n: p for n, p in artifact.variants.items() if n not in skip}
-    cubins = _cubins(artifact, device)
-    calls = dict(known.calls)
-    for program in variants.values():
-        for call in program.calls:
-            key = key_of(call)
-            if key not in calls and key not in skip:
-                say(f"call {key} {call.label}")
-                with _scratch(program, call.arguments, device, seed) as scratch:
-                    found = scratch.fastest_algorithm(call)
-                if found is not None:
-                    calls[key] = found
-                keep(replace(known, calls=calls))
-    kernels = dict(known.kernels)
-    for program in variants.values():
-        for step in program.steps:
-            if isinstance(step, KernelLaunch) and step.symbol not in (*kernels, *skip):
-                others = artifact.alternatives.get(step.symbol, ())
-                if others:
-                    say(f"kernel {step.symbol} {step.label}")
-                    with _scratch(program, step.arguments, device, seed) as scratch:
-                        kernels[step.symbol] = scratch.fastest_kernel(step, others, cubins)
-    records = replace(known, calls=calls, kernels=kernels)
-    keep(records)
-    samples = _race(artifact, variants, records, cubins, device, rounds, seed, say)
+    tuning = _Tuning(artifact, device, seed, frozenset(skip), say, keep)
+    records = tuning.kernels(tuning.calls(known))
+    samples = tuning.race(records, rounds)
     return replace(records, variants={**known.variants, **samples})
 
 
-def _race(
-    artifact: CudaArtifact,
-    variants: Mapping[str, HostProgram],
-    records: Records,
-    cubins: Mapping[str, bytes],
-    device: Device,
-    rounds: int,
-    seed: int,
-    say: Say,
-) -> dict[str, GpuSamples]:
-    """Times of the variants whose outputs agree with the first one's."""
-    algorithms = records.algorithms(records.environment)
-    reference: dict[str, Array] | None = None
-    with ExitStack() as resources:
-        stream = device.make_stream()
-        resources.callback(device.destroy_stream, stream)
-        racing: dict[str, Contender] = {}
-        for name, variant in variants.items():
-            say(f"variant {name}")
-            program = with_kernels(variant, records, artifact.alternatives)
-            try:
-                runner = CudaProgram(program, device, cubins, artifact.constants, algorithms)
-            except Unsupported as error:
-                say(f"dropped {name}: {error}")
-                continue
-            resources.callback(runner.close)
-            runner.write_inputs({b.name: random_values(b, seed) for b in runner.inputs})
-            entry = contender(runner, stream)
-            entry.once()
-            device.synchronize(stream)
-            outputs = runner.read_outputs()
-            if reference is None:
-                reference = outputs
-            worst = max(libraries.relative_difference(outputs[n], reference[n]) for n in reference)
-            if worst > AGREEMENT[artifact.precision]:
-                say(f"dropped {name}: its outputs differ by {worst:.1e}")
-                continue
-            racing[name] = entry
-        say("timing")
-        return time_programs(racing, device, stream, rounds, seed)
+@dataclass(frozen=True)
+class _Tuning:
+    """The measurements that have the same setting."""
 
-
-def _cubins(artifact: CudaArtifact, device: Device) -> Mapping[str, bytes]:
-    chip = best_chip(artifact.cubins, device.properties.capability)
-    return artifact.cubins[chip] if chip else {}
-
-
-def random_values(buffer: Buffer, seed: int) -> Array:
-    """Values of a buffer's shape, in [-1, 1) or 0 and 1; a large one repeats itself."""
-    return random_flat(buffer.elements, buffer.dtype, seed).reshape(buffer.shape)
-
-
-def random_flat(elements: int, dtype: str, seed: int) -> Array:
-    generator = np.random.default_rng((seed, elements))
-    type_ = np.dtype(NUMPY_DTYPES[dtype])
-    count = min(elements, _TILE)
-    if dtype.startswith("i"):
-        tile = generator.integers(0, 2, count).astype(type_)
-    else:
-        tile = generator.uniform(-1.0, 1.0, count).astype(type_)
-    return np.resize(tile, elements)
-
-
-@dataclass
-class _Scratch:
-    """Memory of its own for the buffers of one step, filled with random values."""
-
-    buffers: dict[str, Buffer]
-    addresses: dict[str, int]
+    artifact: CudaArtifact
     device: Device
-    stream: int
-    resources: ExitStack
-    result: str
+    seed: int
+    skip: frozenset[str]
+    say: Say
+    keep: Keep
 
-    def fastest_algorithm(self, call: LibraryCall) -> CallRecord | None:
-        """The library's fastest algorithm; None where it has none."""
+    @property
+    def variants(self) -> dict[str, HostProgram]:
+        """Those that are not skipped, the reference first."""
+        names = sorted(self.artifact.variants, key=lambda name: name != ORIGINAL)
+        return {n: self.artifact.variants[n] for n in names if n not in self.skip}
+
+    def calls(self, records: Records) -> Records:
+        """The records with an entry for every library call, which has its fastest algorithm."""
+        places = [(p, call) for p in self.variants.values() for call in p.calls]
+        open_ = {key_of(call): (p, call) for p, call in reversed(places)}
+        for key, (program, call) in reversed(open_.items()):
+            if key in records.calls:
+                continue
+            found = CallRecord({}, 0.0)
+            if key not in self.skip:
+                self.say(f"call {key} {call.label}")
+                found = self._fastest_algorithm(program, call) or found
+            records = replace(records, calls={**records.calls, key: found})
+            self.keep(records)
+        return records
+
+    def kernels(self, records: Records) -> Records:
+        """The records with an entry for every kernel that has several schedules."""
+        places = [
+            (p, step)
+            for p in self.variants.values()
+            for step in p.steps
+            if isinstance(step, KernelLaunch) and self.artifact.alternatives.get(step.symbol)
+        ]
+        open_ = {step.symbol: (p, step) for p, step in reversed(places)}
+        for symbol, (program, step) in reversed(open_.items()):
+            if symbol in records.kernels:
+                continue
+            found = KernelRecord(symbol, {})
+            if symbol not in self.skip:
+                self.say(f"kernel {symbol} {step.label}")
+                found = self._fastest_schedule(program, step) or found
+            records = replace(records, kernels={**records.kernels, symbol: found})
+            self.keep(records)
+        return records
+
+    def _fastest_algorithm(self, program: HostProgram, call: LibraryCall) -> CallRecord | None:
+        started, key = perf_counter(), key_of(call)
         try:
-            found = libraries.search(
-                call, self.addresses.__getitem__, self.device.handles, self.time, self.run
-            )
-        except Unsupported:
+            with trial(program, call.arguments, self.device, self.seed) as bench:
+                found = libraries.search(
+                    call, bench.addresses.__getitem__, self.device.handles, bench
+                )
+        except (Unsupported, OutOfMemory) as error:
+            self.say(f"call {key}: {error}")
             return None
-        return CallRecord(found[0][0], found[0][1])
-
-    def fastest_kernel(
-        self, step: KernelLaunch, others: Sequence[KernelLaunch], cubins: Mapping[str, bytes]
-    ) -> KernelRecord:
-        """The fastest schedule of a kernel, its own among them."""
-        addresses = tuple(self.addresses[name] for name in step.arguments)
-        contenders: dict[str, Contender] = {}
-        for choice in (step, *others):
-            module, kernel = self.device.load(cubins[choice.symbol], choice.symbol)
-            self.resources.callback(self.device.unload, module)
-            self.device.allow_shared(kernel, choice.shared)
-            launch = Launch(kernel, choice.grid, choice.block, choice.shared, addresses)
-            contenders[choice.symbol] = self.graph(
-                lambda launch=launch: self.device.launch(launch, self.stream)
-            )
-        samples = time_programs(
-            contenders, self.device, self.stream, rounds=8, warm_up=1, cold=False
+        algorithm, seconds = found.ranking.order[0]
+        self.say(
+            f"call {key}: {found.tried} algorithms in {perf_counter() - started:.2f} s"
+            f" (proposing {found.proposing:.2f}, running {found.ranking.checking:.2f},"
+            f" timing {found.ranking.timing:.2f}); {seconds * 1e6:.2f} us: {algorithm['name']}"
         )
-        best = min(samples, key=lambda symbol: samples[symbol].median)
-        return KernelRecord(best, {s: t.median * 1e-6 for s, t in samples.items()})
+        for reason in found.ranking.dropped:
+            self.say(f"call {key}: dropped {reason}")
+        return CallRecord(algorithm, seconds)
 
-    def graph(self, enqueue: Callable[[], None]) -> Contender:
-        """Graphs of several runs: as many as `RUNS`, fewer of what takes long."""
-        enqueue()
-        self.device.synchronize(self.stream)
-        start, end = self.device.make_event(), self.device.make_event()
-        self.device.record(start, self.stream)
-        enqueue()
-        self.device.record(end, self.stream)
-        one = self.device.elapsed(start, end)
-        self.device.destroy_event(start)
-        self.device.destroy_event(end)
-        runs = max(1, min(RUNS, int(_REPLAY / max(one, 1.0))))
+    def _fastest_schedule(self, program: HostProgram, step: KernelLaunch) -> KernelRecord | None:
+        started = perf_counter()
+        try:
+            cubins = cubins_for(self.artifact, program, self.device)
+            others = [s for s in self.artifact.alternatives[step.symbol] if s.symbol in cubins]
+            tolerance = libraries.GROSS.get(program.buffer(step.arguments[-1]).dtype, 0.0)
+            with trial(program, step.arguments, self.device, self.seed) as bench:
+                ranking = rank(bench.schedules(step, others, cubins), bench, tolerance)
+        except (Unsupported, ToolchainError) as error:
+            self.say(f"kernel {step.symbol}: {error}")
+            return None
+        times = {str(record["name"]): seconds for record, seconds in ranking.order}
+        best = next(iter(times))
+        self.say(
+            f"kernel {step.symbol}: {1 + len(others)} schedules in"
+            f" {perf_counter() - started:.2f} s; {times[best] * 1e6:.2f} us: {best}"
+        )
+        for reason in ranking.dropped:
+            self.say(f"kernel {step.symbol}: dropped {reason}")
+        return KernelRecord(best, times)
 
-        def several() -> None:
-            for _ in range(runs):
-                enqueue()
-
-        many = self.device.capture(self.stream, several)
-        self.resources.callback(many.close)
-        replay: Callable[[], None] = lambda: many.launch(self.stream)  # noqa: E731
-        return Contender(replay, replay, runs)
-
-    def time(self, prepared: Mapping[str, Prepared]) -> dict[str, float]:
-        """Seconds of library calls."""
-        with self.workspace(prepared.values()) as workspace:
-            contenders = {
-                name: self.graph(lambda call=p: call.launch(self.stream, workspace))
-                for name, p in prepared.items()
-            }
-            samples = time_programs(
-                contenders, self.device, self.stream, rounds=4, warm_up=1, cold=False
+    def race(self, records: Records, rounds: int) -> dict[str, GpuSamples]:
+        """Times of the variants that run and agree with the first that does."""
+        self.device.make_current()
+        reference: dict[str, Array] = {}
+        dropped: list[str] = []
+        racing: dict[str, Contender] = {}
+        with ExitStack() as resources:
+            stream = self.device.make_stream()
+            resources.callback(self.device.destroy_stream, stream)
+            for name, program in self.variants.items():
+                self.say(f"variant {name}")
+                with ExitStack() as own:
+                    try:
+                        entry, outputs = self._screened(program, records, stream, own)
+                        _require_agreement(outputs, reference, self.artifact.precision)
+                    except (Unsupported, ToolchainError) as error:
+                        dropped.append(f"{name}: {error}")
+                        self.say(f"dropped {dropped[-1]}")
+                        continue
+                    reference = reference or outputs
+                    racing[name] = entry
+                    resources.push(own.pop_all())
+            if not racing:
+                raise ToolchainError(
+                    f"no variant runs on {self.device.properties.name}:"
+                    f" {'; '.join(dropped) or 'all of them crashed or hung'}",
+                    hint="compile for this GPU and its libraries",
+                )
+            self.say("timing")
+            return time_programs(
+                racing, self.device, stream, rounds, self.seed, beat=lambda: self.say("")
             )
-        return {name: s.median * 1e-6 for name, s in samples.items()}
 
-    def run(self, prepared: Prepared) -> Array:
-        """The first and last elements of a call's result, which held something else before."""
-        result = self.buffers[self.result]
-        address = self.addresses[self.result]
-        self.device.fill(address, 0x3B, result.bytes, self.stream)
+    def _screened(
+        self, variant: HostProgram, records: Records, stream: int, resources: ExitStack
+    ) -> tuple[Contender, dict[str, Array]]:
+        """A variant ready to be timed, after it has run in every way that timing runs it, and its
+        outputs. Raises Unsupported or ToolchainError if it does not run."""
+        program = with_kernels(variant, records, self.artifact.alternatives)
+        cubins = cubins_for(self.artifact, program, self.device)
+        algorithms = records.algorithms(records.environment)
+        runner = CudaProgram(program, self.device, cubins, self.artifact.constants, algorithms)
+        resources.callback(runner.close)
+        runner.write_inputs({b.name: random_values(b, self.seed) for b in runner.inputs})
         try:
-            with self.workspace([prepared]) as workspace:
-                prepared.launch(self.stream, workspace)
-                self.device.synchronize(self.stream)
+            single = runner.capture()
+            single.launch(stream)
+            with Stopwatch(self.device, stream) as stopwatch:
+                one = stopwatch.time(lambda: single.launch(stream))
+            single.close()
+            entry = contender(runner, stream, runs_within(_REPLAY, one))
+            entry.many()
+            entry.once()
+            self.device.synchronize(stream)
         except CudaError as error:
+            self.device.synchronize(stream)  # raises if the device cannot be used any more
             raise Unsupported(str(error)) from error
-        dtype = np.dtype(NUMPY_DTYPES[result.dtype])
-        head = np.empty(min(result.elements, _SAMPLE), dtype)
-        tail = np.empty_like(head)
-        last = address + (result.elements - len(tail)) * dtype.itemsize
-        self.device.download(address, head, self.stream)
-        self.device.download(last, tail, self.stream)
-        return np.concatenate([head, tail])
-
-    @contextmanager
-    def workspace(self, calls: Any) -> Generator[int]:
-        size = max((p.workspace for p in calls), default=0)
-        memory = self.device.allocate(size, "the library calls' workspaces")
-        try:
-            yield memory.address
-        finally:
-            self.device.synchronize(self.stream)
-            memory.free()
+        return entry, runner.read_outputs()
 
 
-@contextmanager
-def _scratch(
-    program: HostProgram, names: Sequence[str], device: Device, seed: int
-) -> Generator[_Scratch]:
-    device.make_current()
-    with ExitStack() as resources:
-        stream = device.make_stream()
-        resources.callback(device.destroy_stream, stream)
-        buffers = {name: program.buffer(name) for name in names}
-        addresses: dict[str, int] = {}
-        for name, buffer in buffers.items():
-            memory = device.allocate(buffer.bytes, f"buffer {name}")
-            resources.callback(memory.free)
-            device.upload(memory.address, random_flat(buffer.elements, buffer.dtype, seed), stream)
-            addresses[name] = memory.address
-        yield _Scratch(buffers, addresses, device, stream, resources, names[-1])
+def _require_agreement(
+    outputs: Mapping[str, Array], reference: Mapping[str, Array], precision: str
+) -> None:
+    """Raise Unsupported if the outputs are not the reference's, up to what rounding explains."""
+    worst = max((relative_difference(outputs[n], reference[n]) for n in reference), default=0.0)
+    if worst > AGREEMENT[precision]:
+        raise Unsupported(f"its outputs differ by {worst:.1e}")

@@ -65,6 +65,11 @@ def run(kernel: Kernel, buffers: Mapping[str, Buffer], arrays: Mapping[str, Arra
     return output.data[places]
 
 
+def run_on(kernel: Kernel, memories: list[Memory]) -> None:
+    """Run the kernel on memories, one for each of its parameters. Raises FaultError."""
+    _Grid(kernel, memories).run()
+
+
 def _places(buffer: Buffer) -> NDArray[np.int64]:
     places = np.zeros(buffer.shape, np.int64)
     for dimension, stride in enumerate(buffer.strides):

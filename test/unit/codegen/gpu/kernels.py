@@ -36,7 +36,7 @@ class Case:
         return Case(self.definition, {**self.buffers, **changed})
 
 
-def case(text: str, dtype: str = "f32", result: str = "", **shapes: tuple[int, ...]) -> Case:
+def case(text: str, dtype: str = "f32", result: str = "", /, **shapes: tuple[int, ...]) -> Case:
     """The definition that the text writes, of tensors of one type, over dense buffers."""
     tensors = {name: Tensor(name, shape, dtype) for name, shape in shapes.items()}
     return of_scope(parse_scope(text, tensors), result or dtype)

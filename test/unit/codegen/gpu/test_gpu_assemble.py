@@ -2,6 +2,7 @@
 
 import shlex
 import subprocess
+from unittest.mock import Mock
 
 import pytest
 
@@ -96,7 +97,7 @@ def test_an_unknown_chip() -> None:
 
 
 def test_ptxas_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tools, "find", lambda _: None)
+    monkeypatch.setattr(tools, "find", Mock(return_value=None))
     with pytest.raises(ToolchainError, match="ptxas") as caught:
         assemble(module("f"), "sm_80")
     assert "pip install" in str(caught.value.hint)

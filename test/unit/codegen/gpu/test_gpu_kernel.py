@@ -1,10 +1,12 @@
 """Which kinds of kernels a definition is offered, all of them right."""
 
+from math import prod
+
 import pytest
 
 from einnet.codegen.gpu.gather import Gather
 from einnet.codegen.gpu.kernel import build_kernel, schedules
-from einnet.codegen.gpu.reduce import Reduce
+from einnet.codegen.gpu.reductions import Reduce
 from einnet.codegen.gpu.transpose import Transpose
 from kernels import case, check
 
@@ -26,6 +28,26 @@ def test_every_schedule_of_every_kind(
     assert len(offered) <= 5
     for schedule in offered:
         check(some, build_kernel(some.definition, some.buffers, schedule), factor=256)
+
+
+@pytest.mark.parametrize(
+    ("text", "shapes"),
+    [
+        ("L<i:9> relu({L<i:9> S<k:256> X[i,k]}[i]*A[i])", {"X": (9, 256), "A": (9,)}),
+        # Nothing is side by side; and results that fill a GPU.
+        ("L<i:9> relu({L<i:9> S<k:99> X[i,2*k]}[i]*A[i])", {"X": (9, 198), "A": (9,)}),
+        ("L<i:200000> relu({L<i:200000> S<k:65> X[k]*Z[i]}[i])", {"X": (65,), "Z": (200000,)}),
+    ],
+)
+def test_a_nested_sum_is_never_unrolled(text: str, shapes: dict[str, tuple[int, ...]]) -> None:
+    some = case(text, **shapes)
+    offered = schedules(some.definition, some.buffers)
+    assert {type(s) for s in offered} == {Reduce}
+    small = prod(some.definition.result.shape) < 1000
+    for schedule in offered:
+        kernel = build_kernel(some.definition, some.buffers, schedule)
+        if small:
+            check(some, kernel, factor=256)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from einnet.codegen.gpu.host import (
     HostProgram,
     KernelLaunch,
     MatrixProduct,
+    Step,
 )
 from einnet.codegen.gpu.memory import Lifetime, arena
 from einnet.errors import InputError
@@ -79,20 +80,47 @@ def evaluate(program: Program, arrays: Mapping[str, Array]) -> dict[str, Array]:
     return values
 
 
-def lowered(program: Program, kernels: Kernels, reference: Program | None = None) -> HostProgram:
+def lowered(
+    program: Program, kernels: Kernels, reference: Program | None = None, fused: bool = False
+) -> HostProgram:
     """The host program, after it has computed what the reference (or the program) computes."""
-    made = lowering.lower_program(program, program, "fp32")
+    made = lowering.lower_program(program, program, "fp32", fused_convolutions=fused)
     generator = np.random.default_rng(7)
     arrays = {t.name: generator.standard_normal(t.shape) for t in program.inputs}
     host, constants = lowering.store(made, evaluate(made.prepare, arrays))
     assert HostProgram.from_json(json.loads(json.dumps(host.to_json()))) == host
-    outputs = simulate(host, constants, kernels, {n: arrays[n] for n in host.inputs})
+    plain = without_ends(host, kernels)
+    outputs = simulate(plain, constants, kernels, {n: arrays[n] for n in host.inputs})
     expected = evaluate(reference or program, arrays)
     for tensor, name in zip(program.outputs, host.outputs, strict=True):
         np.testing.assert_allclose(
             outputs[name].reshape(tensor.shape), expected[tensor.name], rtol=1e-4, atol=1e-4
         )
     return host
+
+
+def without_ends(host: HostProgram, kernels: Kernels) -> HostProgram:
+    """The program with the ends of its convolutions as steps of their own, in place."""
+    steps: list[Step] = []
+    for step in host.steps:
+        if not isinstance(step, ConvolutionCall) or not (step.bias or step.activation):
+            steps.append(step)
+            continue
+
+        def end(memory: Memory, _: tuple[str, ...], call: ConvolutionCall = step) -> None:
+            y = memory.strided(call.y.buffer, call.y.extents, call.y.strides, call.y.offset)
+            if call.bias:
+                bias = memory.flat[call.bias]
+                assert bias.shape == (call.y.extents[1],)
+                y += bias.reshape(-1, *(1,) * len(call.stride))
+            if call.activation:
+                np.maximum(y, 0, out=y)
+
+        symbol = f"end{len(kernels)}"
+        kernels[symbol] = end
+        steps.append(replace(step, bias="", activation=""))
+        steps.append(KernelLaunch(symbol, (1, 1, 1), (1, 1, 1), 0, step.arguments))
+    return replace(host, steps=tuple(steps))
 
 
 def definition(text: str, result: str, **shapes: tuple[int, ...]) -> Definition:
@@ -197,6 +225,122 @@ def test_groups_are_one_call_with_channels_last(kernels: Kernels) -> None:
     assert isinstance(call, ConvolutionCall) and call.groups == 2
 
 
+SAME = "L<n:2,h:6,w:6,f:5> S<c:3,r:3,s:3> X[n,h+r-1,w+s-1,c] * W[f,c,r,s]"
+UP = (
+    "L<n:2,h:6,w:6,f:5> S<c:3,r:4,s:4> X[n,(h+1-r) div 2,(w+1-s) div 2,c] * W[c,f,r,s]"
+    " * [(h+1-r) mod 2 = 0] * [(w+1-s) mod 2 = 0]"
+)
+
+
+def ending(convolution: str, after: str, **shapes: tuple[int, ...]) -> tuple[Program, Program]:
+    """A convolution P of X and W and what follows it, which reads P and the constant t: as a
+    program of library operators, and as it is written."""
+    inner = definition(convolution, "P", X=shapes["X"], W=shapes["W"])
+    last = definition(after, "Y", P=inner.result.shape, t=shapes["t"])
+    written = as_written(inner)
+    assert written is not None
+    taken = {"X", "W", "P", "Y", "t"}
+    plan = channels_last(contraction.plan(written, inner.result, taken), taken)
+    inputs = (*inner.operands, Tensor("t", shapes["t"]))
+    program = Program("f", inputs, (*plan, last), (last.result,), frozenset("Wt"))
+    return program, replace(program, statements=(inner, last))
+
+
+@pytest.mark.parametrize(
+    ("after", "activation", "bias"),
+    [
+        ("relu(P[n,h,w,f] + t[f])", "relu", True),
+        ("P[n,h,w,f] + t[f]", "", True),
+        ("relu(P[n,h,w,f])", "relu", False),
+    ],
+)
+def test_a_convolution_ends_in_bias_and_activation_if_that_is_asked_for(
+    after: str, activation: str, bias: bool, kernels: Kernels
+) -> None:
+    after = f"L<n:2,h:6,w:6,f:5> {after}"
+    program, reference = ending(SAME, after, X=(2, 6, 6, 3), W=(5, 3, 3, 3), t=(5,))
+    host = lowered(program, kernels, reference, fused=True)
+    (call,) = host.steps
+    assert isinstance(call, ConvolutionCall)
+    assert (call.activation, bool(call.bias)) == (activation, bias)
+    assert kinds(lowered(program, kernels, reference)) == ["ConvolutionCall", "KernelLaunch"]
+
+
+def test_a_transposed_convolution_ends_in_a_kernel(kernels: Kernels) -> None:
+    after = "L<n:2,h:6,w:6,f:5> relu(P[n,h,w,f] + t[f])"
+    program, reference = ending(UP, after, X=(2, 3, 3, 3), W=(3, 5, 4, 4), t=(5,))
+    host = lowered(program, kernels, reference, fused=True)
+    assert kinds(host) == ["ConvolutionCall", "KernelLaunch"]
+
+
+def test_a_single_image_may_be_read_by_its_number(kernels: Kernels) -> None:
+    one = SAME.replace("n:2", "n:1")
+    after = "L<n:1,h:6,w:6,f:5> relu(P[0,h,w,f] + t[f])"
+    program, reference = ending(one, after, X=(1, 6, 6, 3), W=(5, 3, 3, 3), t=(5,))
+    assert kinds(lowered(program, kernels, reference, fused=True)) == ["ConvolutionCall"]
+
+
+def test_the_bias_of_groups_follows_the_filters(kernels: Kernels) -> None:
+    convolution = "L<n:2,h:6,w:6,g:2,f:5> S<c:3,r:3,s:3> X[n,h+r-1,w+s-1,g,c] * W[g,f,c,r,s]"
+    after = "L<n:2,h:6,w:6,g:2,f:5> relu(P[n,h,w,g,f] + t[g,f])"
+    program, reference = ending(convolution, after, X=(2, 6, 6, 2, 3), W=(2, 5, 3, 3, 3), t=(2, 5))
+    host = lowered(program, kernels, reference, fused=True)
+    (call,) = host.calls
+    assert isinstance(call, ConvolutionCall)
+    assert call.groups == 2 and host.buffer(call.bias).elements == 10
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        "L<n:2,h:6,w:6,f:5> relu(P[n,h,w,f] + t[h])",  # not along the filters
+        "L<n:2,h:6,w:6,f:5> relu(P[n,5-h,w,f] + t[f])",  # at another position
+        "L<n:2,h:6,w:6,f:5> relu(P[0,h,w,f] + t[f])",  # at another image's
+        "L<n:2,h:6,w:6,f:5> relu(2 * P[n,h,w,f] + t[f])",  # scaled
+        "L<n:2,h:6,w:6,f:5> tanh(P[n,h,w,f] + t[f])",  # which no library has
+        "L<n:2,f:5,h:6,w:6> relu(P[n,h,w,f] + t[f])",  # in another layout
+    ],
+)
+def test_another_end_of_a_convolution_is_a_kernel(after: str, kernels: Kernels) -> None:
+    extent = 6 if "t[h]" in after else 5
+    program, reference = ending(UP, after, X=(2, 3, 3, 3), W=(3, 5, 4, 4), t=(extent,))
+    host = lowered(program, kernels, reference, fused=True)
+    assert kinds(host) == ["ConvolutionCall", "KernelLaunch"]
+    (call,) = host.calls
+    assert not call.bias and not call.activation
+
+
+def test_an_end_does_not_make_a_convolution_impossible(
+    kernels: Kernels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no library can write the end's result, both are steps of their own."""
+    make = lowering.convolution_call
+
+    def convolution_call(d: Definition, library: Any, where: Any, *types: Any) -> ConvolutionCall:
+        if where[2].buffer == "Y":
+            raise ValueError("not there")
+        return make(d, library, where, *types)
+
+    monkeypatch.setattr(lowering, "convolution_call", convolution_call)
+    after = "L<n:2,h:6,w:6,f:5> relu(P[n,h,w,f] + t[f])"
+    program, reference = ending(UP, after, X=(2, 3, 3, 3), W=(3, 5, 4, 4), t=(5,))
+    host = lowered(program, kernels, reference, fused=True)
+    assert kinds(host) == ["ConvolutionCall", "KernelLaunch"]
+
+
+@pytest.mark.usefixtures("kernels")
+def test_an_operator_that_no_library_has_keeps_its_end_apart() -> None:
+    made = layer("L<b:4,p:10,n:20> relu(P[b,p,n])")
+    short = Tensor("B", (6, 20), "i8")
+    scope = parse_scope(str(made.product.scope), {"A": made.layout.result, "B": short})
+    mixed = replace(made.product, scope=scope)
+    inputs = (Tensor("X", (4, 6, 10)), short)
+    program = Program("f", inputs, (made.layout, mixed, made.after), (made.after.result,))
+    host = lowering.lower_program(program, program, "fp32").host
+    assert set(kinds(host)) == {"KernelLaunch"}
+    assert host.steps[-1].arguments[-1] == "Y"
+
+
 @dataclass(frozen=True)
 class Layer:
     """`P = A B` and what follows it, A read through a layout."""
@@ -294,6 +438,34 @@ def test_a_product_of_integers_is_a_kernel() -> None:
     program = Program("f", (tensors["A"], tensors["B"]), (integer,), (tensors["Y"],))
     made = lowering.lower_program(program, program, "fp32")
     assert kinds(made.host) == ["KernelLaunch"]
+
+
+def through_kernels(text: str, kernels: Kernels, **shapes: tuple[int, ...]) -> HostProgram:
+    inputs = tuple(Tensor(n, s) for n, s in shapes.items())
+    made = definition(text, "Y", **shapes)
+    return lowered(Program("f", inputs, (made,), (made.result,)), kernels)
+
+
+def test_a_long_sum_with_few_results_is_two_kernels(kernels: Kernels) -> None:
+    host = through_kernels("L<i:2> S<k:40000> X[i,k]*X[i,k]", kernels, X=(2, 40000))
+    first, second = host.steps
+    assert (first.arguments[-1], second.arguments) == ("Y.part", ("Y.part", "Y"))
+    assert host.buffer("Y.part").shape == (9, 2)
+
+
+def test_a_function_of_a_long_sum_is_one_kernel(kernels: Kernels) -> None:
+    nested = "{L<i:9> S<k:256> X[i,k]}"
+    host = through_kernels(f"L<i:9> relu({nested}[i]*A[i])", kernels, X=(9, 256), A=(9,))
+    assert len(host.steps) == 1
+    # Each sum is needed at many places, and computed once.
+    host = through_kernels(f"L<i:9,j:4> X[i,j] - {nested}[i]", kernels, X=(9, 256))
+    assert len(host.steps) == 2
+
+
+def test_a_function_of_partial_sums(kernels: Kernels) -> None:
+    text = "L<i:2> tanh({L<i:-1:2> S<k:40000> X[i,k]}[i]) + B[i]"
+    host = through_kernels(text, kernels, X=(2, 40000), B=(2,))
+    assert [s.arguments[-1] for s in host.steps] == ["Y.part", "Y"]
 
 
 @pytest.mark.usefixtures("kernels")

@@ -5,7 +5,7 @@ import pytest
 
 from einnet.codegen.gpu.kernel import build_kernel, schedules
 from einnet.codegen.gpu.partial_sums import partial_sums
-from einnet.codegen.gpu.reduce import Reduce
+from einnet.codegen.gpu.reductions import Reduce
 from einnet.expr.interpreter import Field, dense, evaluate_everywhere
 from kernels import case, check, of_scope
 
@@ -53,8 +53,18 @@ def test_parts_fill_the_gpu() -> None:
         ("L<i:300> S<k:100000> X[i,k]", {"X": (300, 100000)}),  # results enough
         ("L<> S<k:5000> X[k]", {"X": (5000,)}),  # not long enough
         ("L<i:4> X[i]", {"X": (4,)}),  # no sum
+        ("L<i:64,j:64> S<k:512> X[i,k]*Z[j,k]", {"X": (64, 512), "Z": (64, 512)}),  # too little
     ],
 )
 def test_what_stays_whole(text: str, shapes: dict[str, tuple[int, ...]]) -> None:
     given = case(text, **shapes)
     assert partial_sums(given.definition, "f32", set()) == (given.definition,)
+
+
+def test_results_that_share_what_is_read_count_less() -> None:
+    """1029 results are blocks enough, unless a block computes many of them together."""
+    text = "L<h:7,w:7,f:21> S<c:2048,r:7> X[h+r-3,w,c]*W[f,c,r]"
+    given = case(text, X=(7, 7, 2048), W=(21, 2048, 7))
+    cut, rest = partial_sums(given.definition, "f32", {"X", "W", "Y"})
+    assert cut.result.shape == (32, 7, 7, 21)
+    assert rest.result.shape == (7, 7, 21)

@@ -8,7 +8,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from einnet.codegen.gpu.assemble import assemble
-from einnet.codegen.gpu.reduce import Reduce, build_reduce, reductions
+from einnet.codegen.gpu.reduce import build_reduce
+from einnet.codegen.gpu.reductions import Reduce, reductions
 from kernels import Case, case, check
 
 CHIPS = ("sm_80", "sm_90a")
@@ -172,3 +173,67 @@ def test_machine_code(chip: str, text: str, dtype: str, shapes: dict[str, tuple[
         assert needs.registers < 128
         loads = re.findall(r"\bld\.global[.\w]*", binary.ptx)
         assert loads and all(a.endswith("v4.b32") for a in loads)
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        Reduce("row", 0, 4, 32, 4, tile=((0, 7), (1, 3))),
+        Reduce("row", 0, 4, 64, 1, unroll=1, tile=((0, 7), (1, 3))),  # two warps
+        Reduce("row", 0, 4, 8, 4, tile=((0, 7),)),  # more threads than sums
+        Reduce("row", 0, 4, 4, 16, unroll=1, tile=((1, 3),)),  # a block of more than there are
+        Reduce("row", 0, 1, 128, 2, tile=((0, 2), (1, 6))),
+        Reduce("row", 0, 2, 32, 1, tile=((1, 2),)),
+    ],
+)
+@pytest.mark.parametrize(
+    ("text", "shapes"),
+    [
+        ("L<i:14,j:6> S<k:88> X[i,k]*Z[j,k]", {"X": (14, 88), "Z": (6, 88)}),
+        ("L<i:14,j:6> relu({L<i:14,j:6> S<k:88> X[i,k]*Z[j,k]}[i,j]*A[j] + B[i])",
+         {"X": (14, 88), "Z": (6, 88), "A": (6,), "B": (14,)}),
+        ("L<i:14,j:6> S<k:88> X[i-2,k]*Z[j,k]*[(k+i+j) mod 2 = 0]", {"X": (10, 88), "Z": (6, 88)}),
+    ],
+)  # fmt: skip
+def test_tiles(schedule: Reduce, text: str, shapes: dict[str, tuple[int, ...]]) -> None:
+    given = case(text, **shapes)
+    check(given, build_reduce(given.definition, given.buffers, schedule), factor=256)
+
+
+@pytest.mark.parametrize("dtype", ["f16", "bf16", "f64", "i32"])
+def test_element_types_of_tiles(dtype: str) -> None:
+    given = case("L<i:7,j:4> S<k:96> X[i,k]*Z[j,k]", dtype, X=(7, 96), Z=(4, 96))
+    schedule = Reduce("row", 0, 2, 32, 4, tile=((0, 7), (1, 2)))
+    check(given, build_reduce(given.definition, given.buffers, schedule), factor=256)
+
+
+TRANSPOSED = """L<f:3,h:32,w:32> S<c:64,r:4,s:4> X[(h+1-r) div 2,(w+1-s) div 2,c]*W[c,f,r,s]
+    *[(h+1-r) mod 2 = 0]*[(w+1-s) mod 2 = 0]"""
+
+
+@pytest.mark.parametrize("dtype", ["f32", "f16"])
+def test_a_transposed_convolution(dtype: str) -> None:
+    """What a thread reads for one filter it uses for all, and it visits no point in vain."""
+    given = case(TRANSPOSED, dtype, X=(16, 16, 64), W=(64, 3, 4, 4))
+    given = given.with_strides(W=(1, 1024, 256, 64))
+    (first, *_) = reductions(given.definition, given.buffers)
+    assert first.tile == ((0, 3),)
+    kernel = build_reduce(given.definition, given.buffers, first)
+    check(given, kernel, factor=1024)
+    binary = assemble(kernel.module, "sm_90a")
+    loads = re.findall(r"\bld\.global[.\w]*", binary.ptx)
+    points = 2 * 2 * 64 // first.vector
+    assert len(loads) == 4 * points // first.group, "three filters and what they are applied to"
+    assert all(a.endswith("v4.b32") for a in loads)
+    needs = binary.resources[kernel.symbol]
+    assert needs.registers <= 64 and needs.spill_bytes == needs.local_bytes == 0
+
+
+def test_results_share_loads_in_two_directions() -> None:
+    text = "L<p:32,h:7,w:7,f:21> S<c:64,r:7> X[h+r-3,w,64*p+c]*W[f,64*p+c,r]"
+    given = case(text, X=(7, 7, 2048), W=(21, 2048, 7)).with_strides(W=(14336, 1, 2048))
+    (first, *_) = reductions(given.definition, given.buffers)
+    assert dict(first.tile) == {2: 7, 3: 3}
+    kernel = build_reduce(given.definition, given.buffers, first)
+    loads = assemble(kernel.module, "sm_80").ptx.count("ld.global")
+    assert loads <= 2 * (7 + 3)

@@ -17,9 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from einnet.codegen.gpu.host import Buffer, HostProgram, KernelLaunch, MatrixProduct, dense
-from einnet.errors import ToolchainError
 from einnet.runtime.cuda.call import Addresses, Handles
-from einnet.runtime.cuda.device import Device, Graph, Launch, Memory, Properties
+from einnet.runtime.cuda.device import Device, Graph, Launch, Memory, OutOfMemory, Properties
 
 Kernel = Callable[..., None]
 
@@ -65,7 +64,7 @@ class FakeDevice(Device):
 
     def allocate(self, size: int, what: str) -> Memory:
         if size > self._free_bytes:
-            raise ToolchainError(f"out of GPU memory: {what} need {size} bytes")
+            raise OutOfMemory(f"out of GPU memory: {what} need {size} bytes")
         self._free_bytes -= size
         block = np.full(size + 256, 0xAB, np.uint8)
         address = -(-block.ctypes.data // 256) * 256
@@ -76,6 +75,10 @@ class FakeDevice(Device):
         size, block = self._blocks.pop(address)
         block[:] = 0xEE
         self._free_bytes += size
+
+    @property
+    def capturing(self) -> bool:
+        return self._recorded is not None
 
     def enqueue(self, work: Callable[[], object]) -> None:
         """Run it, or record it if a graph is being captured."""
@@ -148,9 +151,11 @@ class FakeDevice(Device):
             self._recorded.append(Node(kernel, launch))
 
     def capture(self, stream: int, enqueue: Callable[[], None]) -> Graph:
-        self._recorded = []
-        enqueue()
-        work, self._recorded = self._recorded, None
+        self._recorded = work = []
+        try:
+            enqueue()
+        finally:
+            self._recorded = None
         graph = FakeGraph(self, work)
         self.graphs.append(graph)
         return graph

@@ -309,3 +309,62 @@ def test_a_missing_library_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(convolution, "import_module", import_module)
     with pytest.raises(ToolchainError, match="cannot be loaded: Unable to find symbol cudnnGet"):
         convolution.load_cudnn()
+
+
+class SlowGraph(convolution._Graph):
+    """Twelve plans, of which the even ones are compiled, in three seconds; every third fails."""
+
+    def __init__(self, *_: object) -> None:
+        self.refusal = ""
+        self.built: list[int] = []
+
+    _proposed = tuple(range(12))  # pyright: ignore[reportAssignmentType]
+
+    def _built(self, index: int) -> int | None:
+        self.built.append(index)
+        clock.now += 0.01 if index % 2 else 3.0
+        return None if index % 3 == 2 else index
+
+    def _notes(self, index: int) -> list[str] | None:
+        return [] if index % 2 else ["RUNTIME_COMPILATION"]
+
+    def record(self, index: int, workspace: int) -> dict[str, object]:
+        return {"name": f"eng{index}", "workspace": workspace}
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+clock = Clock()
+
+
+@pytest.mark.parametrize(
+    ("limit", "compiling", "found"),
+    [
+        (24, 100.0, [0, 1, 3, 4, 6, 7, 9, 10]),
+        (3, 100.0, [0, 1, 3]),
+        (24, 5.0, [0, 1, 3, 7, 9]),  # plans 0 and 2 take the time
+    ],
+)
+def test_a_search_ends_by_count_and_by_time(
+    limit: int, compiling: float, found: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(convolution, "_Graph", SlowGraph)
+    monkeypatch.setattr(convolution, "perf_counter", clock)
+    made = convolution.candidates(FORWARD, lambda _: 0, Handles(0), limit, compiling)
+    assert [c.algorithm["name"] for c in made] == [f"eng{i}" for i in found]
+
+
+def test_a_plan_that_does_not_tell_counts_as_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(*_: object) -> None:
+        return None
+
+    monkeypatch.setattr(SlowGraph, "_notes", silent)
+    monkeypatch.setattr(convolution, "_Graph", SlowGraph)
+    monkeypatch.setattr(convolution, "perf_counter", clock)
+    made = convolution.candidates(FORWARD, lambda _: 0, Handles(0), 24, 5.0)
+    assert [c.algorithm["name"] for c in made] == ["eng0", "eng1"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import enum
+import gc
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,7 +16,7 @@ import pytest
 
 from einnet.errors import ToolchainError
 from einnet.runtime.cuda import device as device_module
-from einnet.runtime.cuda.device import CudaError, Device, Graph, Launch, open_device
+from einnet.runtime.cuda.device import CudaError, Device, Graph, Launch, Memory, open_device
 
 
 class Code(enum.IntEnum):
@@ -221,3 +222,13 @@ print(sorted({n.partition(".")[0] for n in sys.modules} & {"cuda", "nvmath", "cu
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_who_frees_memory_later_keeps_it_until_then() -> None:
+    freed: list[int] = []
+    later = Memory(4096, 16, freed.append).free
+    gc.collect()
+    assert freed == []
+    later()
+    later()
+    assert freed == [4096]

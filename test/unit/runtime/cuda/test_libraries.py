@@ -1,76 +1,99 @@
-"""The tournament over a library's algorithms, without a library."""
+"""Which library is asked for what, without a library."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from einnet.codegen.gpu.host import (
+    ConvolutionCall,
+    Image,
+    LibraryCall,
+    Matrix,
+    MatrixProduct,
+    dense,
+)
+from einnet.runtime.cuda import convolution, libraries, matmul
 from einnet.runtime.cuda.algorithm import Candidate, Unsupported
-from einnet.runtime.cuda.call import Prepared
-from einnet.runtime.cuda.libraries import FINALISTS, ROUNDS, agreeing, tournament
+from einnet.runtime.cuda.call import Handles, Prepared
+
+PRODUCT = MatrixProduct(
+    1, 4, 4, 4, Matrix("a", 4), Matrix("b", 4), Matrix("d", 4), "f32", "f32", "fp32"
+)
+IMAGE = Image("x", (1, 4, 3, 3), dense((1, 4, 3, 3)))
+ONES = (1, 1)
+CONVOLUTION = ConvolutionCall(
+    False, IMAGE, IMAGE, IMAGE, ONES, ONES, ONES, ONES, 1, "f32", "f32", "tf32"
+)
 
 
-@dataclass
-class _Fake:
-    seconds: list[float]
-    """One for each time that it is timed; the last is repeated."""
-    result: NDArray[np.float64] = field(default_factory=lambda: np.ones(4))
-    refuses: bool = False
-    timed: int = 0
-    workspace: int = 0
+class Bench:
+    def __init__(self, refuses: bool) -> None:
+        self._refuses = refuses
+
+    def run(self, prepared: Prepared) -> NDArray[Any]:
+        if self._refuses:
+            raise Unsupported(f"{prepared.workspace} bytes are too many")
+        return np.ones(3, np.float32)
+
+    def glance(self, prepared: Prepared) -> float:
+        return float(prepared.workspace)
+
+    def time(self, prepared: Mapping[str, Prepared]) -> Mapping[str, float]:
+        return {name: 1 + 1 / p.workspace for name, p in prepared.items()}
+
+
+class Algorithm:
+    def __init__(self, workspace: int) -> None:
+        self.workspace = workspace
 
     def launch(self, stream: int, workspace: int) -> None:
-        raise AssertionError(f"the caller launches, not on {stream}, {workspace}")
+        raise AssertionError(f"the bench launches, not on {stream}, {workspace}")
 
 
-def _candidates(*fakes: _Fake) -> list[Candidate]:
-    return [Candidate({"name": "same name", "number": i}, f) for i, f in enumerate(fakes)]
+@pytest.fixture
+def limits(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """The limits that the libraries are asked to keep; they propose two algorithms each."""
+    asked: list[tuple[str, int]] = []
+
+    def proposing(library: str) -> Any:
+        def candidates(_: LibraryCall, __: object, ___: Handles, limit: int) -> list[Candidate]:
+            asked.append((library, limit))
+            return [Candidate({"name": f"{library} {w}"}, Algorithm(w)) for w in (10, 11)]
+
+        return candidates
+
+    monkeypatch.setattr(matmul, "candidates", proposing("cublasLt"))
+    monkeypatch.setattr(convolution, "candidates", proposing("cudnn"))
+    return asked
 
 
-def _time(prepared: Mapping[str, Prepared]) -> Mapping[str, float]:
-    found: dict[str, float] = {}
-    for name, fake in prepared.items():
-        assert isinstance(fake, _Fake)
-        found[name] = fake.seconds[min(fake.timed, len(fake.seconds) - 1)]
-        fake.timed += 1
-    return found
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        (PRODUCT, ("cublasLt", 48)),
+        (CONVOLUTION, ("cudnn", 64)),
+        (replace(CONVOLUTION, bias="b"), ("cudnn", 8)),
+        (replace(CONVOLUTION, activation="relu"), ("cudnn", 8)),
+        (replace(CONVOLUTION, z=IMAGE), ("cudnn", 8)),
+    ],
+)
+def test_each_call_has_its_library_and_limit(
+    call: LibraryCall, expected: tuple[str, int], limits: list[tuple[str, int]]
+) -> None:
+    found = libraries.search(call, lambda _: 0, Handles(0), Bench(False))
+    assert limits == [expected]
+    assert [r["name"] for r, _ in found.ranking.order] == [f"{expected[0]} 11", f"{expected[0]} 10"]
+    assert found.tried == 2
 
 
-def _run(prepared: Prepared) -> NDArray[np.float64]:
-    assert isinstance(prepared, _Fake)
-    if prepared.refuses:
-        raise Unsupported("refused")
-    return prepared.result
-
-
-def test_only_the_best_are_timed_again() -> None:
-    fakes = [_Fake([float(20 - i)]) for i in range(20)]
-    ranking = tournament(_candidates(*fakes), _time)
-    assert [r["number"] for r, _ in ranking] == list(reversed(range(20)))
-    assert [f.timed for f in fakes] == [1] * (20 - FINALISTS) + [1 + ROUNDS] * FINALISTS
-
-
-def test_the_final_is_decided_by_medians() -> None:
-    lucky, steady = _Fake([1.0, 9.0, 9.0, 1.0]), _Fake([5.0])
-    assert [r["number"] for r, _ in tournament(_candidates(lucky, steady), _time)] == [1, 0]
-
-
-def test_who_disagrees_with_the_first_or_fails_is_left_out() -> None:
-    wrong, broken = _Fake([1.0], np.full(4, 1.5)), _Fake([1.0], np.full(4, np.nan))
-    near = _Fake([1.0], np.full(4, 1.001))
-    found = _candidates(_Fake([1.0], refuses=True), _Fake([1.0]), wrong, broken, near)
-    assert [c.algorithm["number"] for c in agreeing(found, _run, 0.01)] == [1, 4]
-
-
-def test_an_algorithm_without_a_finite_result_is_no_reference() -> None:
-    broken, sound = _Fake([1.0], np.full(4, np.nan)), _Fake([1.0])
-    assert [c.algorithm["number"] for c in agreeing(_candidates(broken, sound), _run, 0.01)] == [1]
-
-
-def test_none_that_runs_is_a_refusal() -> None:
-    with pytest.raises(Unsupported, match="refused"):
-        agreeing(_candidates(_Fake([1.0], refuses=True)), _run, 0.01)
+@pytest.mark.usefixtures("limits")
+def test_a_search_without_result_says_why_of_each() -> None:
+    reasons = "cublasLt 10: 10 bytes are too many; cublasLt 11: 11 bytes are too many"
+    with pytest.raises(Unsupported, match=reasons):
+        libraries.search(PRODUCT, lambda _: 0, Handles(0), Bench(True))

@@ -192,6 +192,7 @@ def test_a_record_of_another_version_or_damaged_is_a_miss(broken: dict[str, obje
     record: Record = {"library": "cublasLt", "version": 130000, "algorithm": "0a" * 64}
     assert matmul._recorded(record, 130000) == bytes([10]) * 64
     assert matmul._recorded({**record, **broken}, 130000) is None
+    assert matmul._recorded({}, 130000) is None
 
 
 def test_a_missing_package_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:

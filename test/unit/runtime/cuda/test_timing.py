@@ -9,7 +9,14 @@ import random
 import pytest
 from fake_device import FakeDevice
 
-from einnet.runtime.cuda.timing import Contender, GpuSamples, time_programs, wins
+from einnet.runtime.cuda.timing import (
+    RUNS,
+    Contender,
+    GpuSamples,
+    runs_within,
+    time_programs,
+    wins,
+)
 
 
 def contender(device: FakeDevice, microseconds: float, log: list[str], name: str) -> Contender:
@@ -57,6 +64,35 @@ def test_the_cache_is_flushed_outside_of_the_time(monkeypatch: pytest.MonkeyPatc
     )
     assert samples["a"].cold == (3, 3)
     assert log[-4:] == ["flush", "a", "flush", "a"]
+
+
+def test_without_cold_samples_nothing_is_allocated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Buffers that flush the cache are large, and searches time thousands of candidates."""
+    device, log = FakeDevice(), list[str]()
+    monkeypatch.delattr(FakeDevice, "allocate")
+    samples = time_programs(
+        {"a": contender(device, 3, log, "a")}, device, stream=1, rounds=2, cold=False
+    )
+    assert samples["a"] == GpuSamples((3, 3))
+
+
+def test_every_round_is_a_sign_of_life() -> None:
+    device, log, beats = FakeDevice(), list[str](), list[int]()
+    both = {name: contender(device, 1, log, name) for name in "ab"}
+    time_programs(both, device, stream=1, rounds=3, warm_up=1, beat=lambda: beats.append(len(log)))
+    assert beats == [4, 8, 12, 16, 18, 20, 22, 24]
+
+
+def test_a_replay_holds_as_many_runs_as_fit() -> None:
+    assert [runs_within(100, one) for one in (-40, 0, 4, 9, 60, 1e6)] == [
+        RUNS,
+        RUNS,
+        RUNS,
+        11,
+        1,
+        1,
+    ]
+    assert runs_within(100, 5, most=8) == 8
 
 
 def test_garbage_collection_waits() -> None:

@@ -1,0 +1,52 @@
+"""`einnet-lower-to-nvvm`: functions on tensors as kernels for a GPU, and what launches them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from mlir import ir
+
+from einnet.errors import InputError
+from einnet.passes.module_pass import ModulePass, Target
+
+STAGES = ("gpu", "nvvm", "binary")
+
+
+@dataclass(frozen=True)
+class LowerToNvvm(ModulePass):
+    """`codegen.gpu.module.gpu_module`, and upstream passes on its kernels.
+
+    Operations tagged `einnet.library` become calls. Raises InputError, at the operation, for what
+    no kernel computes.
+    """
+
+    NAME: ClassVar[str] = "einnet-lower-to-nvvm"
+    SUMMARY: ClassVar[str] = "Make GPU kernels of all operations, and functions that launch them"
+    MODULE_ONLY: ClassVar[bool] = True
+
+    chip: str = field(default="sm_90a", metadata={"help": "the GPU that kernels are assembled for"})
+    stage: str = field(
+        default="nvvm",
+        metadata={"help": "how far kernels go: gpu (functions), nvvm (dialect), binary (PTX)"},
+    )
+
+    def __post_init__(self) -> None:
+        from einnet.codegen.gpu.assemble import check_chip
+
+        check_chip(self.chip)
+        if self.stage not in STAGES:
+            raise InputError(f"unknown stage '{self.stage}'", hint=f"stages: {', '.join(STAGES)}")
+
+    def run(self, target: Target) -> ir.Module:
+        # Here and not above: einnet-opt's help lists passes without code generation.
+        from einnet.codegen.gpu.assemble import binary_pipeline, nvvm_pipeline
+        from einnet.codegen.gpu.module import gpu_module
+        from einnet.toolchain.mlir import run_pipeline
+
+        module = gpu_module(target.module, target.filename)
+        if self.stage != "gpu":
+            run_pipeline(module, nvvm_pipeline(), target.filename)
+        if self.stage == "binary":
+            run_pipeline(module, binary_pipeline(self.chip), target.filename)
+        return module

@@ -1,0 +1,140 @@
+"""Ranking alternatives that compute the same: who agrees, a glance at each, a final of the best.
+
+All of them are run once, which also loads their code, and compared; each is then timed by one short
+replay; only those that can still win are timed well, interleaved. Whatever fails on the way is left
+out with its reason, and the others go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from einnet.runtime.cuda.algorithm import Candidate, Record, Unsupported
+from einnet.runtime.cuda.call import Prepared
+
+FINALISTS = 6
+
+HOPELESS = 1.5
+"""A candidate that takes this many times as long as the best, at a glance, is not timed again."""
+
+
+class Bench(Protocol):
+    """Where alternatives are tried: on buffers of their own, the same for all."""
+
+    def run(self, prepared: Prepared) -> NDArray[Any]:
+        """Elements of the result of one run, from the same contents of all buffers; the result
+        held something else before. `Unsupported`: it fails."""
+        ...
+
+    def glance(self, prepared: Prepared) -> float:
+        """Seconds, roughly, of what was run already. `Unsupported`: it fails, or no graph can hold
+        it."""
+        ...
+
+    def time(self, prepared: Mapping[str, Prepared]) -> Mapping[str, float]:
+        """Seconds of each, measured interleaved; those that fail are not in it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Algorithms with their seconds, the fastest first: those of the final before those that had a
+    glance. `dropped` says why others are not among them; `checking` and `timing` are the seconds
+    that it took to compare the results and to time them."""
+
+    order: tuple[tuple[Record, float], ...]
+    dropped: tuple[str, ...]
+    checking: float
+    timing: float
+
+
+def rank(found: Sequence[Candidate], bench: Bench, tolerance: float) -> Ranking:
+    """Rank the candidates whose results agree with the first one's up to a relative `tolerance`.
+
+    `Unsupported`: none is left; it says why of each.
+    """
+    started = perf_counter()
+    sound, dropped = agreeing(found, bench.run, tolerance)
+    checked = perf_counter()
+    order, failed = tournament(sound, bench)
+    dropped += failed
+    if not order:
+        raise Unsupported(f"none of {len(found)} alternatives runs: {'; '.join(dropped)}")
+    timed = perf_counter()
+    return Ranking(tuple(order), tuple(dropped), checked - started, timed - checked)
+
+
+def agreeing(
+    found: Sequence[Candidate], run: Callable[[Prepared], NDArray[Any]], tolerance: float
+) -> tuple[list[Candidate], list[str]]:
+    """The candidates that run and whose result agrees with that of the first that does, and why
+    the others are dropped."""
+    kept: list[Candidate] = []
+    dropped: list[str] = []
+    reference: NDArray[np.float64] | None = None
+    for candidate in found:
+        name = candidate.algorithm["name"]
+        try:
+            result = np.asarray(run(candidate.prepared), np.float64)
+        except Unsupported as error:
+            dropped.append(f"{name}: {error}")
+            continue
+        if reference is None:
+            if not np.isfinite(result).all():
+                dropped.append(f"{name}: it computes no finite result")
+                continue
+            reference = result
+        difference = relative_difference(result, reference)
+        if difference <= tolerance:
+            kept.append(candidate)
+        else:
+            dropped.append(f"{name}: its result differs by {difference:.1e}")
+    return kept, dropped
+
+
+def tournament(
+    found: Sequence[Candidate], bench: Bench
+) -> tuple[list[tuple[Record, float]], list[str]]:
+    """The candidates with their seconds as `Ranking` orders them, and why others are dropped."""
+    glances: list[tuple[float, Candidate]] = []
+    dropped: list[str] = []
+    for candidate in found:
+        try:
+            glances.append((bench.glance(candidate.prepared), candidate))
+        except Unsupported as error:
+            dropped.append(f"{candidate.algorithm['name']}: {error}")
+    glances.sort(key=lambda pair: pair[0])
+    final: list[tuple[Record, float]] = []
+    while glances and not final:
+        slowest = HOPELESS * glances[0][0]
+        entered = [candidate for seconds, candidate in glances[:FINALISTS] if seconds <= slowest]
+        glances = glances[len(entered) :]
+        seconds = bench.time({f"{i}": c.prepared for i, c in enumerate(entered)})
+        for i, candidate in enumerate(entered):
+            if f"{i}" in seconds:
+                final.append((candidate.algorithm, seconds[f"{i}"]))
+            else:
+                dropped.append(f"{candidate.algorithm['name']}: it cannot be replayed")
+    final.sort(key=lambda pair: pair[1])
+    return [*final, *((candidate.algorithm, seconds) for seconds, candidate in glances)], dropped
+
+
+def relative_difference(result: NDArray[Any], reference: NDArray[Any]) -> float:
+    """`|result - reference| / |reference|` in the Euclidean norm; infinite if it is not finite."""
+    wide = np.asarray(reference, np.float64)
+    difference = _norm(np.asarray(result, np.float64) - wide)
+    if not np.isfinite(difference):
+        return float("inf")
+    return difference / max(_norm(wide), float(np.finfo(np.float64).tiny))
+
+
+def _norm(values: NDArray[np.float64]) -> float:
+    """The Euclidean norm. Not numpy's, whose BLAS wakes threads for it: milliseconds, not tens of
+    microseconds, of a search's time for each algorithm."""
+    return float(np.sqrt(np.square(values).sum()))
