@@ -255,10 +255,14 @@ def library_versions() -> dict[str, str]:
 
 
 def commit_of(folder: Path) -> str:
-    """The commit that is checked out, "+" behind it if files differ; "unknown" without git."""
+    """The commit that is checked out, "+" behind it if files differ; without git, the one that
+    `git archive` has written into commit.txt; "unknown" without either."""
     commit = _output_of(["git", "-C", str(folder), "rev-parse", "HEAD"])
-    changed = _output_of(["git", "-C", str(folder), "status", "--porcelain"])
-    return commit + ("+" if changed else "") if commit else "unknown"
+    if commit:
+        changed = _output_of(["git", "-C", str(folder), "status", "--porcelain"])
+        return commit + ("+" if changed else "")
+    archived = Path(__file__).with_name("commit.txt").read_text(encoding="utf-8").strip()
+    return "unknown" if archived.startswith("$") else archived
 
 
 def _output_of(command: list[str]) -> str:

@@ -108,17 +108,18 @@ def main(table: Table, description: str, arguments: Sequence[str] | None) -> int
     try:
         names = chosen_rows(table, options.rows)
         if options.in_process:
-            rows = list(_measure_here(table, names, options))
+            list(_measure_here(table, names, options))
+            return 0
         else:
             print(HEADER, flush=True)
-            rows = list(_measure_apart(table, names, options))
+            rows: list[Row] = []
+            for row in _measure_apart(table, names, options):
+                rows.append(row)
+                if options.json:
+                    write_rows(options.json, rows)
     except EinnetError as error:
         print(error, file=sys.stderr)
         return 1
-    if options.in_process:
-        return 0
-    if options.json:
-        write_rows(options.json, rows)
     if options.peers_only:
         return 0
     verdict = table.judge(rows)
