@@ -163,7 +163,9 @@ def plan(match: Match, result: Tensor, taken: set[str], label: str = "") -> tupl
     coefficient = core.term.coefficient * outer.term.coefficient
     identity = tuple(var(i.name) for i in outer.traversal)
     plain = not outer.summation and not outer.term.guards and len(outer.term.factors) == 1
-    if index == identity and plain and coefficient == 1:
+    # A core whose box was tightened is read beyond it, where it is 0.
+    whole = operator.extents == outer.extents
+    if index == identity and whole and plain and coefficient == 1:
         statements.append(Definition(result, operator, label, library))
         return tuple(statements)
     name = fresh_name(f"{result.name}_product", taken)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from tensor_algebra import parse, run_plan, value_of
 
@@ -12,10 +14,12 @@ from einnet.expr.text import parse_scope
 from einnet.operators.banded import G2BMM, GBMM
 from einnet.operators.contraction import Match, describe, estimate, match, plan, shape
 from einnet.operators.convolution import any_convolution, convolution
-from einnet.operators.cost import CPU
+from einnet.operators.cost import CPU, h100
 from einnet.operators.product import PRODUCT
 from einnet.operators.target import Target
+from einnet.program.subprograms import LIBRARIES, LIMITS, derive
 from einnet.search.normalise import core_of, two_level
+from einnet.verify.plan import VerifiedProgram, verify_plan
 
 SHAPES = {"A": (3, 4), "B": (4, 5), "C": (2, 3, 4), "D": (2, 4, 5), "E": (5, 4), "F": (12,)}
 
@@ -257,3 +261,22 @@ def test_descriptions():
     assert product is not None and describe(product) == "matmul 3x5x4"
     assert batched is not None and describe(batched) == "matmul 2x3x5x4"
     assert window is not None and describe(window) == "conv1d 2x3x4 over 5, window 3"
+
+
+def test_a_core_that_was_tightened_is_read_beyond_its_box():
+    text = "L<n:2,h:6,w:6,f:3> S<c:3,r:1,s:1> X[n,h,w,c] * W[c,f,r,s]"
+    tensors = {"X": Tensor("X", (2, 5, 5, 3)), "W": Tensor("W", (3, 3, 1, 1))}
+    scope = parse_scope(text, tensors)
+    result = Tensor("Y", scope.extents)
+    program = Program(
+        "f", tuple(tensors.values()), (Definition(result, scope),), (result,), frozenset("W")
+    )
+    found = derive(
+        program.definitions[0], program, frozenset("W"), h100("fp32"), LIMITS, 3,
+        libraries=LIBRARIES["cuda"],
+    )  # fmt: skip
+    assert any(c.operator for c in found.candidates)
+    for candidate in found.candidates:
+        plan = replace(program, statements=candidate.statements)
+        check_program(plan)
+        assert isinstance(verify_plan(program, plan), VerifiedProgram)

@@ -98,7 +98,8 @@ class _Placer:
         address = constant(here.offset)
         for e, stride in zip(read.index, here.strides, strict=True):
             address = address + e * stride
-        if not all(isinstance(atom, Var) for atom, _ in address.terms):
+        # Forwards only: libraries have no negative strides, buffers begin at their first element.
+        if not all(isinstance(atom, Var) and step > 0 for atom, step in address.terms):
             return False
         view = Placed(
             here.buffer, tuple(address.coefficient(i.name) for i in item.scope.traversal),

@@ -7,6 +7,7 @@ the host program asks for (`simulate.py`); the reference is the interpreter.
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -30,10 +31,13 @@ from einnet.codegen.gpu.memory import Lifetime, arena
 from einnet.errors import InputError
 from einnet.expr.interpreter import Float64, dense, evaluate_everywhere
 from einnet.expr.nodes import Tensor
-from einnet.expr.program import Definition, Opaque, Product, Program
+from einnet.expr.program import Definition, Opaque, Product, Program, constants_of
 from einnet.expr.text import parse_scope
 from einnet.operators import contraction
+from einnet.operators.cost import h100
 from einnet.program.convolutions import as_written, channels_last
+from einnet.program.subprograms import LIBRARIES, LIMITS, contractions_of, derive
+from einnet.program.variants import variants
 
 Array = NDArray[Any]
 
@@ -404,6 +408,69 @@ def test_a_transposed_operand_is_a_view(kernels: Kernels) -> None:
     (call,) = host.steps
     assert isinstance(call, MatrixProduct)
     assert call.a.buffer == "X" and call.a.transposed
+
+
+def test_a_reversed_operand_is_no_view(kernels: Kernels) -> None:
+    layout = definition("L<m:10,k:6> X[9-m,k]", "A", X=(10, 6))
+    product = definition("L<m:10,n:8> S<k:6> A[m,k] * B[k,n]", "Y", A=(10, 6), B=(6, 8))
+    product = Definition(product.result, product.scope, "", Product((), ("m",), ("n",), ("k",)))
+    inputs = (Tensor("X", (10, 6)), Tensor("B", (6, 8)))
+    host = lowered(Program("f", inputs, (layout, product), (product.result,)), kernels)
+    assert kinds(host) == ["KernelLaunch", "MatrixProduct"]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_convolutions_mean_in_every_variant_what_they_say(
+    seed: int, kernels: Kernels
+) -> None:
+    program = random_convolution(random.Random(seed))
+    constants, machine = constants_of(program), h100("fp32")
+    found = [
+        derive(d, program, constants, machine, LIMITS, 2, "converging", LIBRARIES["cuda"])
+        for d in contractions_of(program, constants, machine.types)
+    ]
+    for variant in variants(program, found, 8):
+        lowered(variant.program, kernels, program)
+
+
+def random_convolution(generator: random.Random) -> Program:
+    """A convolution or transposed convolution of any stride, dilation, padding and layout, perhaps
+    with a scale, a shift and an activation after it in another order of dimensions."""
+    pick = generator.choice
+    n, c, f, k, taps = (pick([1, 2, 3]) for _ in range(5))
+    h, w, p = generator.randint(3, 6), generator.randint(3, 6), generator.randint(0, k - 1)
+    stride, dilation = pick([1, 1, 2, 3]), pick([1, 1, 2])
+    if pick([True, False]):
+        height, width = h * stride + generator.randint(-1, 2), w * stride
+        rows, columns = f"(h+{p}-r)", f"(w+{p}-s)"
+        guards = f" * [{rows} mod {stride} = 0] * [{columns} mod {stride} = 0]"
+        rows, columns = f"{rows} div {stride}", f"{columns} div {stride}"
+        weights, kernel = (c, f, k, taps), "c,f,r,s"
+        guards = guards if stride > 1 else ""
+        if stride == 1:
+            rows, columns = f"h+{p}-r", f"w+{p}-s"
+    else:
+        height = max(1, (h + 2 * p - dilation * (k - 1) - 1) // stride + 1)
+        width = max(1, (w + 2 * p - dilation * (taps - 1) - 1) // stride + 1)
+        rows = f"{stride}*h+{dilation}*r-{p}"
+        columns, guards = f"{stride}*w+{dilation}*s-{p}", ""
+        weights, kernel = (f, c, k, taps), "f,c,r,s"
+    last = pick([True, False])
+    image = f"n,{rows},{columns},c" if last else f"n,c,{rows},{columns}"
+    shape = (n, h, w, c) if last else (n, c, h, w)
+    order = [f"n:{n}", f"f:{f}", f"h:{height}", f"w:{width}"]
+    generator.shuffle(order)
+    sums = f"S<c:{c},r:{k},s:{taps}>"
+    text = f"L<{','.join(order)}> {sums} X[{image}] * W[{kernel}]{guards}"
+    first = definition(text, "P", X=shape, W=weights)
+    inputs = (*first.operands, Tensor("b", (f,)))
+    if pick([True, False]):
+        return Program("f", inputs, (first,), (first.result,), frozenset("Wb"))
+    index = ",".join(i.name for i in first.scope.traversal)
+    generator.shuffle(order)
+    after = f"L<{','.join(order)}> relu(P[{index}] * b[f] + b[f])"
+    end = definition(after, "Y", P=first.result.shape, b=(f,))
+    return Program("f", inputs, (first, end), (end.result,), frozenset("Wb"))
 
 
 def test_rows_that_libraries_read_are_whole_units(kernels: Kernels) -> None:
