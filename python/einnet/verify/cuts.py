@@ -9,14 +9,16 @@ them; one that is not found stays a symbol of its own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import count, permutations
 from math import prod
 
 import numpy as np
+from numpy.typing import NDArray
 
-from einnet.expr.index import Index, iterators_of, var
+from einnet.expr.index import Index, constant, iterators_of, var
 from einnet.expr.nodes import Iterator, Tensor
 from einnet.expr.program import Definition, Opaque, Program, Statement, results_of
 from einnet.verify.cells import Integers
@@ -38,6 +40,8 @@ from einnet.verify.maps import index_maps
 from einnet.verify.segment import Budget, Mismatch, check, random_elements
 from einnet.verify.straighten import straighten
 
+Flags = NDArray[np.bool_]
+
 _COMMUTATIVE = frozenset({"maximum", "minimum"})
 _SAMPLES = 4
 
@@ -46,13 +50,15 @@ _SAMPLES = 4
 class Symbol:
     """The tensor of all values of one call.
 
-    `differing` are positions at which the arguments are not those of a known call that is like it.
+    `differing` are positions at which the arguments are not those of a known call that is like it;
+    `symmetries` are bijections of the axes, the identity among them, that change no value.
     """
 
     tensor: Tensor
     function: str
     arguments: tuple[FlatScope, ...]
-    differing: tuple[tuple[int, ...], ...] = ()
+    differing: tuple[tuple[int, ...], ...]
+    symmetries: tuple[tuple[Index, ...], ...]
 
     @property
     def reads(self) -> frozenset[str]:
@@ -74,11 +80,17 @@ class OpaqueSymbol:
 
 @dataclass(eq=False)
 class Session:
-    """The state of one comparison of programs: random inputs, symbols, what was proved."""
+    """The state of one comparison of programs: random inputs, symbols, what was proved.
+
+    Where the arguments of a call are symmetric, it corresponds to another in several ways. With
+    `symmetric` the symmetries of every call are found, and a read of its symbol is the mean of what
+    it reads under each: then it does not matter which way was chosen.
+    """
 
     randoms: Randoms
     budget: Budget
     inputs: frozenset[str]
+    symmetric: bool = False
     symbols: dict[str, Symbol] = field(default_factory=dict[str, Symbol])
     opaques: list[OpaqueSymbol] = field(default_factory=list[OpaqueSymbol])
     opaque_names: set[str] = field(default_factory=set[str])
@@ -87,6 +99,10 @@ class Session:
     comparisons: int = 0
     unmatched: list[str] = field(default_factory=list[str])
     unmatched_names: set[str] = field(default_factory=set[str])
+
+    def with_symmetries(self) -> Session:
+        """Another session for the same programs, which counts the comparisons of both."""
+        return Session(self.randoms, self.budget, self.inputs, True, comparisons=self.comparisons)
 
     def compare(self, name: str, reference: FlatScope, candidate: FlatScope) -> Segment | Mismatch:
         self.comparisons += 1
@@ -127,10 +143,12 @@ class Session:
                         frozenset[str]().union(*(a.tensors for a in own)),
                         f"no {function} of the reference was shown equal to that in {where}",
                     )
-                symbol = Symbol(Tensor(name, own[0].extents), function, own, tuple(differing))
+                tensor = Tensor(name, own[0].extents)
+                symmetries = self._symmetries(name, function, own)
+                symbol = Symbol(tensor, function, own, tuple(differing), symmetries)
                 self.symbols[name] = symbol
                 found = _read_at(symbol, tuple(var(a.name) for a in own[0].axes))
-            return FlatScope(arguments[0].axes, (found,))
+            return FlatScope(arguments[0].axes, found)
 
         return call
 
@@ -154,7 +172,7 @@ class Session:
         function: str,
         arguments: tuple[FlatScope, ...],
         differing: list[tuple[int, ...]],
-    ) -> FlatTerm | None:
+    ) -> tuple[FlatTerm, ...] | None:
         """The known symbol that the call equals, read over the call's axes.
 
         Positions at which the arguments differ from those of known calls are added to a list.
@@ -164,9 +182,7 @@ class Session:
         # Tensors that only one of the calls reads cancel out, if the calls are equal at all.
         nested = [s for s in known if s.reads <= reads or reads <= s.reads]
         for symbol in sorted(nested, key=lambda s: s.reads != reads):
-            orders = permutations(symbol.arguments) if function in _COMMUTATIVE else (None,)
-            for order in orders:
-                theirs = symbol.arguments if order is None else tuple(order)
+            for theirs in _orders(function, symbol.arguments):
                 found = self._mapped(symbol, theirs, arguments, differing)
                 if found is not None:
                     return found
@@ -178,13 +194,18 @@ class Session:
         theirs: tuple[FlatScope, ...],
         arguments: tuple[FlatScope, ...],
         differing: list[tuple[int, ...]],
-    ) -> FlatTerm | None:
+    ) -> tuple[FlatTerm, ...] | None:
+        rows = self._few_positions(arguments[0].axes)
         for index in index_maps(theirs, arguments, self.budget.maps):
             pairs = [
                 (_moved(a, index, arguments[0].axes), b)
                 for a, b in zip(theirs, arguments, strict=True)
             ]
-            if not all(self._likely(a, b) for a, b in pairs):
+            agreeing = self._agreeing(pairs, rows)
+            if not agreeing.all():
+                # Under a wrong map they would agree nowhere.
+                failing = rows[~agreeing] if agreeing.any() else rows[:0]
+                differing.extend(tuple(map(int, row)) for row in failing)
                 continue
             try:
                 proofs = [self.compare(symbol.tensor.name, a, b) for a, b in pairs]
@@ -197,22 +218,51 @@ class Session:
             differing.extend(p.position for p in proofs if isinstance(p, Mismatch))
         return None
 
-    def _likely(self, reference: FlatScope, candidate: FlatScope) -> bool:
-        """Whether two scopes agree at a few positions, if that is affordable."""
-        axes = reference.axes
+    def _symmetries(
+        self, name: str, function: str, arguments: tuple[FlatScope, ...]
+    ) -> tuple[tuple[Index, ...], ...]:
+        """Bijections of the axes under which the arguments are equal everywhere, by index maps
+        that were tried; the identity alone unless the session is for symmetries."""
+        axes = arguments[0].axes
+        wide = {a.name for a in axes if a.extent > 1}
+        found = [tuple(var(a.name) if a.name in wide else constant(a.lo) for a in axes)]
+        rows = self._few_positions(axes)
+        for order in _orders(function, arguments) if self.symmetric else ():
+            for index in index_maps(order, arguments, self.budget.maps):
+                if index in found or {e.name for e in index if e.terms} != wide:
+                    continue
+                pairs = [(_moved(a, index, axes), b) for a, b in zip(order, arguments, strict=True)]
+                if not self._agreeing(pairs, rows).all():
+                    continue
+                try:
+                    proofs = [self.compare(name, a, b) for a, b in pairs]
+                except UndecidedError:
+                    continue
+                if all(isinstance(p, Segment) for p in proofs):
+                    self.segments.extend(p for p in proofs if isinstance(p, Segment))
+                    found.append(index)
+        return tuple(found)
+
+    def _agreeing(self, pairs: list[tuple[FlatScope, FlatScope]], rows: Integers) -> Flags:
+        """At which of these positions both scopes of each pair agree, where that is affordable."""
+        agreeing = np.ones(len(rows), bool)
+        lookup, fields = random_elements(self.randoms), self.randoms.fields
+        for reference, candidate in pairs:
+            # Otherwise left to the proof, which gives the reason.
+            if (cost(reference.terms) + cost(candidate.terms)) * len(rows) <= self.budget.work:
+                names = [a.name for a in reference.axes]
+                left, right = (
+                    evaluate_terms(s.terms, names, rows, lookup, fields)
+                    for s in (reference, candidate)
+                )
+                agreeing &= (left == right).all(axis=0)
+        return agreeing
+
+    def _few_positions(self, axes: tuple[Iterator, ...]) -> Integers:
         generator = np.random.default_rng(self.randoms.seed)
-        rows = (
-            np.stack([generator.integers(a.lo, a.hi, _SAMPLES) for a in axes], axis=1)
-            if axes
-            else np.zeros((1, 0), np.int64)
-        )
-        names = [a.name for a in axes]
-        if (cost(reference.terms) + cost(candidate.terms)) * len(rows) > self.budget.work:
-            return True  # Left to the proof, which gives the reason.
-        lookup = random_elements(self.randoms)
-        fields = self.randoms.fields
-        left = evaluate_terms(reference.terms, names, rows, lookup, fields)
-        return bool((left == evaluate_terms(candidate.terms, names, rows, lookup, fields)).all())
+        if not axes:
+            return np.zeros((1, 0), np.int64)
+        return np.stack([generator.integers(a.lo, a.hi, _SAMPLES) for a in axes], axis=1)
 
     # -- opaque operations ---------------------------------------------------------------------
 
@@ -275,8 +325,8 @@ class Session:
     # -- arbitrary functions -------------------------------------------------------------------
 
     def interpreted(self, scope: FlatScope, positions: Integers) -> Values:
-        """The scope's values at `positions[n, axis]`, each function read as a random one:
-        `[round, n]`.
+        """The scope's values at `positions[n, axis]`, each function read as a random one, symmetric
+        where it is: `[round, n]`.
 
         Raises UndecidedError where that takes too much work or needs an opaque result.
         """
@@ -305,9 +355,10 @@ class Session:
                 rows[:, n] = unique % axis.extent + axis.lo
                 unique = unique // axis.extent
             names = [a.name for a in axes]
-            found = randoms.of_values(
-                symbol.function, [values(a.terms, names, rows) for a in symbol.arguments]
-            )
+            arguments = [values(a.terms, names, rows) for a in symbol.arguments]
+            if symbol.function in _COMMUTATIVE:
+                arguments = list(np.sort(np.stack(arguments), axis=0))
+            found = randoms.of_values(symbol.function, arguments)
             return found[:, which.reshape(-1)].reshape((-1, *key.shape))
 
         return values(scope.terms, [a.name for a in scope.axes], positions)
@@ -349,10 +400,22 @@ def _independent(arguments: tuple[FlatScope, ...]) -> tuple[FlatScope, ...]:
     return tuple(FlatScope(axes, body) for body in bodies)
 
 
-def _read_at(symbol: Symbol, index: tuple[Index, ...]) -> FlatTerm:
-    """The symbol's element at an index inside its axes' ranges."""
-    lows = [a.lo for a in symbol.arguments[0].axes]
-    return _element(symbol.tensor, tuple(e - lo for e, lo in zip(index, lows, strict=True)))
+def _orders(function: str, arguments: tuple[FlatScope, ...]) -> Iterable[tuple[FlatScope, ...]]:
+    """The arguments in every order that gives the same value."""
+    return permutations(arguments) if function in _COMMUTATIVE else (arguments,)
+
+
+def _read_at(symbol: Symbol, index: tuple[Index, ...]) -> tuple[FlatTerm, ...]:
+    """The symbol's element at an index inside its axes' ranges: the mean over its symmetries."""
+    axes = symbol.arguments[0].axes
+    values = {a.name: e for a, e in zip(axes, index, strict=True)}
+    share = Fraction(1, len(symbol.symmetries))
+    terms: list[FlatTerm] = []
+    for symmetry in symbol.symmetries:
+        places = [e if e.name is None else values[e.name] for e in symmetry]
+        moved = tuple(e - a.lo for e, a in zip(places, axes, strict=True))
+        terms.append(replace(_element(symbol.tensor, moved), coefficient=share))
+    return tuple(terms)
 
 
 def _moved(scope: FlatScope, index: tuple[Index, ...], axes: tuple[Iterator, ...]) -> FlatScope:

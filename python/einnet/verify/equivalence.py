@@ -2,14 +2,16 @@
 
 The parts are `flatten` (programs as sums), `cuts` (nonlinear functions), `problem`, `straighten`
 and `cells` (where a sum has one shape), `positions` (which positions decide a cell), `evaluate`
-and `field` (random values). Inputs are random, constants are exact rationals taken modulo random
-primes, and no rounding enters: a definition's element type means nothing here, a rounding to it has
-to be a call.
+and `field` (random values), `witness` (where differences under functions show). Inputs are random,
+constants are exact rationals taken modulo random primes, and no rounding enters: a definition's
+element type means nothing here, a rounding to it has to be a call.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice, product
 
 import numpy as np
 
@@ -67,6 +69,7 @@ class Undecided:
 _TOO_DEEP = "scopes or indices are nested too deeply"
 _SAMPLED_BOXES = 8
 _SAMPLES_EACH = 6
+_CORNERS = 16
 
 Verdict = Equal | Different | Undecided
 
@@ -87,8 +90,8 @@ def compare(
     round.
     """
     inputs = frozenset(t.name for t in reference.inputs)
-    session = Session(Randoms(seed, rounds), budget, inputs)
-    try:
+
+    def verdict(session: Session) -> Verdict:
         check_program(reference)
         check_program(candidate)
         _check_signature(reference, candidate)
@@ -99,10 +102,23 @@ def compare(
         session.check_effects()
         names = [t.name for t in reference.outputs]
         return _verdict(session, list(zip(names, ours, theirs, strict=True)))
+
+    return _decided(verdict, Session(Randoms(seed, rounds), budget, inputs))
+
+
+def _decided(verdict: Callable[[Session], Verdict], session: Session) -> Verdict:
+    """The verdict; where it is undecided and calls may correspond in several ways, one that takes
+    all of them into account."""
+    try:
+        found = verdict(session)
     except UndecidedError as reason:
-        return Undecided(str(reason))
+        found = Undecided(str(reason))
     except RecursionError:
-        return Undecided(_TOO_DEEP)
+        found = Undecided(_TOO_DEEP)
+    if not isinstance(found, Undecided) or not session.symbols or session.symmetric:
+        return found
+    again = _decided(verdict, session.with_symmetries())
+    return found if isinstance(again, Undecided) else again
 
 
 def compare_scopes(
@@ -115,16 +131,22 @@ def compare_scopes(
 ) -> Verdict:
     """Whether two scopes over equal boxes denote the same tensor. Tensors of one name are one."""
     try:
-        return _compare_scopes(reference, candidate, Randoms(seed, rounds), budget)
-    except UndecidedError as reason:
-        return Undecided(str(reason))
+        declared = _check_scopes(reference, candidate)
     except RecursionError:
         return Undecided(_TOO_DEEP)
 
+    def verdict(session: Session) -> Verdict:
+        sides = [
+            flatten(scope, {}, session.namer("the scope", side), budget.terms)
+            for scope, side in ((reference, "reference"), (candidate, "candidate"))
+        ]
+        return _verdict(session, [("result", sides[0], sides[1])])
 
-def _compare_scopes(
-    reference: Scope, candidate: Scope, randoms: Randoms, budget: Budget
-) -> Verdict:
+    return _decided(verdict, Session(Randoms(seed, rounds), budget, declared))
+
+
+def _check_scopes(reference: Scope, candidate: Scope) -> frozenset[str]:
+    """The names of the tensors that two scopes read."""
     for scope in (reference, candidate):
         check_scope(scope)
     if reference.box != candidate.box:
@@ -133,12 +155,7 @@ def _compare_scopes(
     for tensor in tensors_of(candidate):
         if declared.setdefault(tensor.name, tensor) != tensor:
             raise InputError(f"tensor {tensor.name} has two types in the scopes")
-    session = Session(randoms, budget, frozenset(declared))
-    sides = [
-        flatten(scope, {}, session.namer("the scope", side), budget.terms)
-        for scope, side in ((reference, "reference"), (candidate, "candidate"))
-    ]
-    return _verdict(session, [("result", sides[0], sides[1])])
+    return frozenset(declared)
 
 
 def _check_signature(reference: Program, candidate: Program) -> None:
@@ -242,7 +259,7 @@ def _samples(boxes: tuple[Box, ...], seed: int) -> list[tuple[int, ...]]:
     for box in boxes[:_SAMPLED_BOXES]:
         counts = [len(range(*s)) for s in box]
         chosen = [generator.integers(0, counts, len(box)) for _ in range(_SAMPLES_EACH)]
-        corners = ([0] * len(box), [c - 1 for c in counts])
+        corners = islice(product(*({0: None, c - 1: None} for c in counts)), _CORNERS)
         tried.extend(
             tuple(int(s.start + s.step * p) for s, p in zip(box, places, strict=True))
             for places in (*corners, *chosen)

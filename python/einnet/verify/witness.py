@@ -84,7 +84,7 @@ def _solved(
 def _adjust(
     index: Index, wanted: int, values: dict[str, int], iterators: Mapping[str, Iterator]
 ) -> None:
-    """Move one iterator so that the index, linear in it for a while, gets the wanted value."""
+    """Move one iterator so that the index gets the wanted value, if it is linear in it so far."""
     missing = wanted - _value(index, values)
     for atom, coefficient in index.terms if missing else ():
         if missing % coefficient:
@@ -96,9 +96,12 @@ def _adjust(
         else:
             moves = [(atom.name, steps)]
         for name, move in moves:
-            if iterators[name].lo <= values[name] + move < iterators[name].hi:
-                values[name] += move
-                return
+            before = values[name]
+            if iterators[name].lo <= before + move < iterators[name].hi:
+                values[name] = before + move
+                if _value(index, values) == wanted:
+                    return
+                values[name] = before
 
 
 def _value(index: Index, values: Mapping[str, int]) -> int:
