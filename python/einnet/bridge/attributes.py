@@ -18,5 +18,13 @@ KERNEL = "einnet.kernel"
 LIBRARY = "einnet.library"
 """Attribute of an operation: the library that computes it."""
 
+CORRECTION = "einnet.correction"
+"""Attribute of an operation: it computes again, by the original expression, what a partially
+equivalent mutant gets wrong, or puts that into place."""
+
+CORRECTION_OF = "correction of "
+"""How the label of a definition starts whose operations get that attribute; fused definitions have
+several labels, joined by `+`."""
+
 PREPARE = "prepare"
 """The function that computes, once, what the entry needs that depends on weights alone."""

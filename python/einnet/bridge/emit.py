@@ -15,7 +15,16 @@ from itertools import count
 from mlir import ir
 from mlir.dialects import func
 
-from einnet.bridge.attributes import CONSTANT, KERNEL, LABEL, NAME, PREPARE, WEIGHT
+from einnet.bridge.attributes import (
+    CONSTANT,
+    CORRECTION,
+    CORRECTION_OF,
+    KERNEL,
+    LABEL,
+    NAME,
+    PREPARE,
+    WEIGHT,
+)
 from einnet.bridge.emit_generic import arithmetic_dtype, emit_generic
 from einnet.bridge.emit_product import emit_product
 from einnet.bridge.opaque import clone_operation, operations_of
@@ -59,9 +68,15 @@ def emit_definition(
 
 
 def _mark(operations: Sequence[ir.OpView], label: str, kernel: int) -> None:
-    """Number the operations of one kernel; the last one, which does the work, gets the label."""
+    """Number the operations of one kernel; the last one, which does the work, gets the label.
+
+    Those of a correction are tagged as such.
+    """
+    corrects = any(part.startswith(CORRECTION_OF) for part in label.split("+"))
     for operation in operations:
         operation.attributes[KERNEL] = _integer(kernel)
+        if corrects:
+            operation.attributes[CORRECTION] = ir.UnitAttr.get()
     if label:
         operations[-1].attributes[LABEL] = ir.StringAttr.get(label)
 

@@ -12,11 +12,6 @@ from dataclasses import dataclass, replace
 from einnet.expr.nodes import Factor, Read, Scope, Tensor, Term, fresh_name, tensors_of
 
 
-CORRECTION = "correction of "
-"""How the label starts of a definition that computes again what a mutant computes wrongly; the rest
-is the label of what the mutant was made from. Labels of fused definitions are joined by `+`."""
-
-
 @dataclass(frozen=True)
 class Product:
     """A definition that is one (batched) matrix product of two reads.
@@ -98,11 +93,6 @@ class Opaque:
 
 
 Statement = Definition | Opaque
-
-
-def is_correction(definition: Definition) -> bool:
-    """Whether the definition, or one that was fused into it, is a correction."""
-    return any(part.startswith(CORRECTION) for part in definition.label.split("+"))
 
 
 @dataclass(frozen=True)
