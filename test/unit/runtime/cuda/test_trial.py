@@ -60,7 +60,8 @@ def launches(bench: Trial, step: KernelLaunch) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("microseconds", "runs"), [(3, [8, 20]), (60, [8, 20]), (90, [2, 6]), (5000, [1, 1])]
+    ("microseconds", "runs"),
+    [(3, [8, 20]), (60, [8, 20]), (90, [2, 20]), (550, [1, 8]), (5000, [1, 1])],
 )
 def test_long_runs_are_replayed_less_often(microseconds: float, runs: list[int]) -> None:
     device = clocked(FakeDevice(KERNELS), microseconds)
