@@ -23,7 +23,7 @@ from einnet.operators.cost import Machine, definition_seconds
 from einnet.operators.product import PRODUCT
 from einnet.program.convolutions import as_written
 from einnet.program.fusion import fuse_eoperators
-from einnet.program.subprograms import _is_reshape
+from einnet.program.subprograms import is_reshape
 from einnet.rules.boundary_tightening import constraints_of
 from einnet.rules.rewrite import NotApplicable, Step
 from einnet.search.distance import bad_parts
@@ -96,7 +96,7 @@ def seconds_of(
         assert isinstance(statement, Definition)
         if all(t.name in known for t in statement.operands):
             known.add(statement.result.name)
-        elif not _is_reshape(statement):
+        elif not is_reshape(statement):
             total += definition_seconds(statement, machine)
     return total
 

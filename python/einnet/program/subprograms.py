@@ -306,11 +306,11 @@ def _seconds(plan: Sequence[Statement], machine: Machine, constants: frozenset[s
         for s in plan
         if isinstance(s, Definition)
         and not all(t.name in constants for t in s.operands)
-        and not _is_reshape(s)
+        and not is_reshape(s)
     )
 
 
-def _is_reshape(definition: Definition) -> bool:
+def is_reshape(definition: Definition) -> bool:
     """Whether the definition moves no element in memory: a library can read through it."""
     scope = definition.scope
     if not is_movement(scope) or scope.term.guards:
