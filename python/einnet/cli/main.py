@@ -57,7 +57,7 @@ def _run(argv: Sequence[str] | None) -> int:
 def _parser() -> Parser:
     # Each verb imports what it needs when it runs, so that `einnet --help` is quick and a host
     # without MLIR can run artifacts.
-    from einnet.cli import bench, compile_, doctor, explain, import_, measure, run
+    from einnet.cli import bench, compile_, doctor, explain, import_, measure, run, verify
 
     parser = Parser(
         prog="einnet",
@@ -68,7 +68,7 @@ def _parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"einnet {__version__}")
     verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
-    for module in (import_, compile_, run, measure, bench, explain, doctor):
+    for module in (import_, compile_, run, measure, bench, explain, verify, doctor):
         module.add_parser(verbs)
     return parser
 
