@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 from bench.contender import TOLERANCE, Built, Error, Ours, Workload
 from bench.operators import DTYPES
 from bench.roofline import ELEMENT, ELEMENT_BYTES, H100
-from bench.rows_cuda import Contest, Setting, device_facts, run_contest
+from bench.rows_cuda import Contest, Setting, device_facts, locked, run_contest
 from bench.table_cuda import Table, main
-from bench.verdict import Row, judge_kernels
+from bench.verdict import Row, Timed, judge_kernels
 from einnet.expr.interpreter import Float64, evaluate_at
 from einnet.expr.nodes import Tensor
 from einnet.expr.program import Definition, Program
@@ -241,27 +241,16 @@ def measure(row: Row, setting: Setting) -> Row:
     units, precision = kernel.units(megabytes, row.precision), row.precision
     given = workload(kernel, units, precision, setting.seed)
     where, expected = sampled(given, setting.seed)
-    device = open_device()
-    stream = device.make_stream()
     contest = Contest()
-    half = bytes_of(kernel.program(units, precision)) // 2
-    source, target = (device.allocate(half, "the copy") for _ in range(2))
-    contest.peers.append(DeviceCopy(device, source, target))
+    works: dict[str, Workload] = {}
     if setting.build is not None:
-        build = setting.build
         works = {"einnet": given, LAUNCH: workload(NOTHING, 1, precision, setting.seed)}
+        prepare = setting.build.prepare
         for name, work in works.items():
-            built = contest.attempt(name, lambda w=work: build(w, precision))
-            if built is not None:
-                compared = built if name == LAUNCH else AtPositions(built, where)
-                contest.ours.append(Ours(name, compared))
-    timed = run_contest(
-        contest,
-        expected,
-        lambda c: time_programs(c, device, stream, setting.rounds, setting.seed),
-        stream,
-        setting.rounds,
-    )
+            contest.attempt(name, lambda w=work: prepare(w, precision))
+    with locked(setting.lock):
+        half = bytes_of(kernel.program(units, precision)) // 2
+        timed = _timed(contest, works, half, where, expected, setting, precision)
     launch = next((t.median() for t in timed if t.name == LAUNCH), None)
     # What the driver copies is no result of the expression, so there is nothing to be wrong.
     kept = [replace(t, error=Error(0.0, 0.0)) if not t.ours else t for t in timed]
@@ -271,6 +260,37 @@ def measure(row: Row, setting: Setting) -> Row:
         notes=tuple(contest.notes),
         environment=device_facts(Path(__file__).resolve().parent),
         launch=launch,
+    )
+
+
+def _timed(
+    contest: Contest,
+    works: Mapping[str, Workload],
+    half: int,
+    where: tuple[NDArray[np.int64], ...],
+    expected: NDArray[Any],
+    setting: Setting,
+    precision: str,
+) -> tuple[Timed, ...]:
+    """The contenders built, checked and timed: the GPU is this row's alone meanwhile. The copy is
+    of `half` the bytes, which it reads and writes."""
+    device = open_device()
+    stream = device.make_stream()
+    source, target = (device.allocate(half, "the copy") for _ in range(2))
+    contest.peers.append(DeviceCopy(device, source, target))
+    build = setting.build
+    if build is not None:
+        for name, work in works.items():
+            built = contest.attempt(name, lambda w=work: build(w, precision))
+            if built is not None:
+                compared = built if name == LAUNCH else AtPositions(built, where)
+                contest.ours.append(Ours(name, compared))
+    return run_contest(
+        contest,
+        expected,
+        lambda c: time_programs(c, device, stream, setting.rounds, setting.seed),
+        stream,
+        setting.rounds,
     )
 
 

@@ -8,36 +8,32 @@ a division or a residue in the body, index arithmetic that is shared or gone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from itertools import product
 from math import gcd, lcm, prod
 
 from mlir import ir
-from mlir.dialects import arith, gpu, memref, scf, vector
+from mlir.dialects import arith, gpu, scf
 
-from einnet.bridge.scalar import convert
 from einnet.bridge.unroll import unrolled
 from einnet.codegen.gpu.frame import Kernel, Launch, Memories, write_kernel
-from einnet.codegen.gpu.functions import Arithmetic, arithmetic_of, arithmetic_type, storage
+from einnet.codegen.gpu.functions import arithmetic_of, arithmetic_type, storage
 from einnet.codegen.gpu.host import BYTES, Buffer
 from einnet.codegen.gpu.skipping import thinned
 from einnet.codegen.gpu.values import (
     VECTOR_BYTES,
-    Access,
-    Elements,
     Indices,
     at,
     integer_type,
     offset,
     reads_of,
-    runs,
     tensor_of,
 )
+from einnet.codegen.gpu.writer import Writer
 from einnet.errors import InputError
 from einnet.expr.index import FloorDiv, Index, Range, Ranges, constant, var
-from einnet.expr.nodes import Body, Iterator, Read, Residue, Scope
+from einnet.expr.nodes import Body, Read, Residue, Scope
 from einnet.expr.program import Definition
 
 _THREAD = "%thread"
@@ -78,7 +74,7 @@ class _Point:
 
 def widest_vector(result: Buffer) -> int:
     """The most elements of the result that every access of as many can write at once."""
-    along = _contiguous(result)
+    along = contiguous(result)
     if along is None:
         return 1
     strides = [s for d, s in enumerate(result.strides) if d != along and result.shape[d] > 1]
@@ -94,7 +90,7 @@ def build_gather(definition: Definition, buffers: Mapping[str, Buffer], schedule
     ranges = dict(scope.ranges)
     names = [i.name for i in scope.traversal]
     extents = dict(zip(names, scope.extents, strict=True))
-    along = _contiguous(result)
+    along = contiguous(result)
     if along is not None:
         extents[names[along]] //= schedule.vector
     for repeat in schedule.repeats:
@@ -122,7 +118,7 @@ def build_gather(definition: Definition, buffers: Mapping[str, Buffer], schedule
                 thread, integer, ranges, {names[d]: extents[names[d]] for d in order}
             )
             arithmetic = arithmetic_of(arithmetic_type(definition))
-            writer = _Writer(arithmetic, memories, buffers, definition.result.name)
+            writer = Writer(arithmetic, memories, buffers, definition.result.name)
             totals = writer.totals(indices, scope.summation, bodies, schedule.unroll)
             writer.store(indices, [offset(p.values.values(), result) for p in points], totals)
 
@@ -189,79 +185,7 @@ def _positions(
     return found
 
 
-class _Writer:
-    """Sums and stores of the points of one thread."""
-
-    def __init__(
-        self,
-        arithmetic: Arithmetic,
-        memories: Memories,
-        buffers: Mapping[str, Buffer],
-        result: str,
-    ) -> None:
-        self.arithmetic = arithmetic
-        self.memories = memories
-        self.buffers = buffers
-        self.result = result
-
-    def totals(
-        self, indices: Indices, sums: tuple[Iterator, ...], bodies: Sequence[Body], unroll: int
-    ) -> list[ir.Value]:
-        """Each body, summed over the iterators, outermost first."""
-        if not sums:
-            elements = Elements(self.arithmetic, indices, self.memories, self.buffers)
-            elements.load(bodies)
-            return [elements.body(b) for b in bodies]
-        outer, *inner = sums
-        group = 1 if inner else min(unroll, outer.extent)
-        rounds, rest = divmod(outer.extent, group)
-        name, rest_of = outer.name, tuple(inner)
-        parts: list[list[ir.Value]] = []
-        if rounds > 1:
-            range_ = Range(0, rounds)
-            ranges = {**indices.ranges, name: range_}
-            steps = [var(name) * group + n for n in range(group)]
-            together = [_together(b, name, steps, ranges) for b in bodies]
-            zero = self.arithmetic.constant(Fraction(0))
-            low, high, step = (indices.number(n) for n in (0, rounds, 1))
-            loop = scf.ForOp(low, high, step, [zero] * len(bodies))
-            with ir.InsertionPoint(loop.body):
-                inside = indices.inside({name: (range_, loop.induction_variable)})
-                found = self.totals(inside, rest_of, together, unroll)
-                pairs = zip(loop.inner_iter_args, found, strict=True)
-                scf.yield_([self.arithmetic.add(a, b) for a, b in pairs])
-            parts.append(list(loop.results))
-        else:
-            rest += rounds * group
-        if rest:
-            steps = [constant(outer.extent - rest + n) for n in range(rest)]
-            together = [_together(b, name, steps, indices.ranges) for b in bodies]
-            parts.append(self.totals(indices, rest_of, together, unroll))
-        if len(parts) == 1:
-            return parts[0]
-        return [self.arithmetic.add(a, b) for a, b in zip(*parts, strict=True)]
-
-    def store(self, indices: Indices, places: Sequence[Index], values: Sequence[ir.Value]) -> None:
-        """Each value to its place, those side by side at once."""
-        memory, buffer = self.memories[self.result], self.buffers[self.result]
-        type_ = ir.Type.parse(buffer.dtype)
-        elements = {p: convert(v, type_) for p, v in zip(places, values, strict=True)}
-        for first, width in runs([Access(self.result, p, ()) for p in places], self.buffers):
-            address = indices.address(first)
-            if width == 1:
-                memref.store(elements[first.offset], memory, [address])
-                continue
-            lanes = [elements[first.offset + lane] for lane in range(width)]
-            run = vector.from_elements(ir.VectorType.get([width], type_), lanes)
-            vector.store(run, memory, [address], alignment=width * BYTES[buffer.dtype])
-
-
-def _together(body: Body, name: str, steps: Sequence[Index], ranges: Ranges) -> Body:
-    """The sum of the body at several values of an iterator."""
-    return tuple(t for step in steps for t in at(body, {name: step}, ranges))
-
-
-def _contiguous(buffer: Buffer) -> int | None:
+def contiguous(buffer: Buffer) -> int | None:
     """The dimension along which elements are side by side."""
     candidates = [d for d, s in enumerate(buffer.strides) if s == 1 and buffer.shape[d] > 1]
     return candidates[0] if candidates else None
@@ -280,7 +204,7 @@ def _check(definition: Definition, buffers: Mapping[str, Buffer], schedule: Gath
     if not result.elements:
         raise InputError(f"'{definition.result.name}' has no elements: there is nothing to launch")
     shape = list(result.shape)
-    along = _contiguous(result)
+    along = contiguous(result)
     if along is not None and widest_vector(result) % schedule.vector == 0:
         shape[along] //= schedule.vector
     elif schedule.vector != 1:
@@ -312,7 +236,8 @@ def gathers(definition: Definition, buffers: Mapping[str, Buffer]) -> tuple[Gath
     while length > 1 and elements // length < _BUSY:
         length //= 2
     found = [_sized(Gather(length), elements)]
-    repeats = _residues(scope, result) or _far(result, length)
+    others = [d for d in range(len(result.shape)) if d != contiguous(result)]
+    repeats = residues(scope, others) or _far(result, length)
     reads = [tensor_of(read).name for read, _ in reads_of(scope.body)]
     loads = sum(length * BYTES[buffers[name].dtype] for name in reads)
     if repeats and loads * prod(r.count for r in repeats) <= _IN_FLIGHT:
@@ -320,7 +245,7 @@ def gathers(definition: Definition, buffers: Mapping[str, Buffer]) -> tuple[Gath
         streaming = elements // length >= _STREAMING and len(reads) <= 2
         found.insert(0 if streaming else 1, several)
     along = _read_along(scope, buffers)
-    if along is not None and along != _contiguous(result):
+    if along is not None and along != contiguous(result):
         found.append(_sized(Gather(1, fastest=along), elements))
     if widest > length:
         found.append(_sized(Gather(widest), elements))
@@ -349,12 +274,13 @@ def _read_along(scope: Scope, buffers: Mapping[str, Buffer]) -> int | None:
     return None
 
 
-def _residues(scope: Scope, result: Buffer) -> tuple[Repeat, ...]:
-    """Neighbours in the dimensions that the body divides: then it divides them no more."""
+def residues(scope: Scope, dimensions: Iterable[int]) -> tuple[Repeat, ...]:
+    """Neighbours in those dimensions that the body divides: then it divides them no more."""
     found: list[Repeat] = []
-    for d, iterator in enumerate(scope.traversal):
+    for d in dimensions:
+        iterator = scope.traversal[d]
         divisor = _divisor_of(scope.body, iterator.name)
-        if d != _contiguous(result) and 1 < divisor <= 4 and iterator.extent % divisor == 0:
+        if 1 < divisor <= 4 and iterator.extent % divisor == 0:
             found.append(Repeat(d, divisor, adjacent=True))
     return tuple(found)
 
@@ -363,7 +289,7 @@ def _far(result: Buffer, length: int) -> tuple[Repeat, ...]:
     """Four or two vectors as far apart as the outermost dimension allows."""
     for count in (4, 2):
         for d in memory_order(result):
-            extent = result.shape[d] // (length if d == _contiguous(result) else 1)
+            extent = result.shape[d] // (length if d == contiguous(result) else 1)
             if extent % count == 0:
                 return (Repeat(d, count, adjacent=False),)
     return ()

@@ -12,9 +12,10 @@ from einnet.codegen.gpu.reduce import build_reduce
 from einnet.codegen.gpu.reductions import Reduce, reductions
 from einnet.codegen.gpu.sums import is_whole
 from einnet.codegen.gpu.transpose import Transpose, build_transpose, transposes
+from einnet.codegen.gpu.window import Window, build_window, windows
 from einnet.expr.program import Definition
 
-Schedule = Gather | Transpose | Reduce
+Schedule = Gather | Transpose | Reduce | Window
 
 __all__ = ["Kernel", "Schedule", "build_kernel", "schedules"]
 
@@ -38,6 +39,8 @@ def build_kernel(
         return build_transpose(definition, buffers, schedule)
     if isinstance(schedule, Reduce):
         return build_reduce(definition, buffers, schedule)
+    if isinstance(schedule, Window):
+        return build_window(definition, buffers, schedule)
     return build_gather(definition, buffers, schedule)
 
 
@@ -50,11 +53,15 @@ def schedules(definition: Definition, buffers: Mapping[str, Buffer]) -> tuple[Sc
         return reductions(definition, buffers)
     gathered = gathers(definition, buffers)
     tiled = transposes(definition, buffers)
-    if not tiled or prod(definition.result.shape) < _TILED:
-        first, *others = (*reductions(definition, buffers), *gathered, *tiled)
-    else:
+    windowed = windows(definition, buffers)
+    large = prod(definition.result.shape) >= _TILED
+    if tiled and large:
         first, *others = (*tiled, *gathered)
-    if tiled and first not in tiled:
-        # Whatever is left out, one of each kind is measured.
-        others = [*others[: _MOST - 2], tiled[0]]
+    elif windowed and large:
+        first, *others = (*windowed, *gathered)
+    else:
+        first, *others = (*reductions(definition, buffers), *gathered, *tiled)
+    # Whatever is left out, one of each kind is measured.
+    kinds = [kind[0] for kind in (windowed, tiled) if kind and first not in kind]
+    others = [*others[: _MOST - 1 - len(kinds)], *kinds]
     return tuple(dict.fromkeys((first, *others)))[:_MOST]

@@ -27,6 +27,10 @@ OFFSET_ADD = """L<n:2,c:24,h:12,w:12> relu(
 TRANSPOSED_CONVOLUTION = """L<f:3,h:16,w:16> S<c:32,r:4,s:4>
     X[(h+1-r) div 2,(w+1-s) div 2,c]*W[c,f,r,s]*[(h+1-r) mod 2 = 0]*[(w+1-s) mod 2 = 0]"""
 
+SCATTERED_PHASES = """L<n:2,h:20,w:24,f:3> tanh(
+    {L<n:2,h:20,w:24,f:3> S<r:4,s:4> T[n,(h+1-r) div 2,(w+1-s) div 2,r,s,f]
+     *[(h+1-r) mod 2 = 0]*[(w+1-s) mod 2 = 0]}[n,h,w,f] + B[f])"""
+
 SAMPLES = {
     # Pointwise, padded, moved, gathered.
     "pointwise": Sample(
@@ -62,6 +66,10 @@ SAMPLES = {
     "one-dimensional offset-add": Sample(
         "L<i:30,j:20> S<r:3> P[i+r-1,r,j]", {"P": (30, 3, 20)}
     ),
+    "scattered offset-add": Sample(
+        "L<n:2,h:14,w:20> S<r:5,s:5> T[n,h+r-2,w+s-2,r,s]", {"T": (2, 14, 20, 5, 5)}
+    ),
+    "scattered phases": Sample(SCATTERED_PHASES, {"T": (2, 10, 12, 4, 4, 3), "B": (3,)}),
     # Contractions that no library does.
     "transposed convolution": Sample(
         TRANSPOSED_CONVOLUTION, {"X": (8, 8, 32), "W": (32, 3, 4, 4)}, {"W": (1, 512, 128, 32)}

@@ -24,6 +24,7 @@ from einnet.codegen.gpu.lower import lower_program
 from einnet.codegen.gpu.reductions import Reduce, reductions
 from einnet.codegen.gpu.sums import is_whole
 from einnet.codegen.gpu.transpose import Transpose, transposes
+from einnet.codegen.gpu.window import Window, windows
 from einnet.driver import lifted_program
 from einnet.expr.program import Program, constants_of
 from einnet.frontend.load import load_model
@@ -47,7 +48,7 @@ def all_schedules(given: Case) -> tuple[Schedule, ...]:
     """What is offered, and what would be if there were more room."""
     found: list[Schedule] = [*schedules(given.definition, given.buffers)]
     if not is_whole(given.definition):
-        for kind in (gathers, transposes, reductions):
+        for kind in (gathers, transposes, reductions, windows):
             found += kind(given.definition, given.buffers)
     return tuple(dict.fromkeys(found))
 
@@ -120,7 +121,7 @@ def test_a_sample_of_kernels(dtype: str) -> None:
 
 def test_the_sample_has_every_kind_of_schedule() -> None:
     kinds = {type(s) for name in SAMPLES for s in all_schedules(sample(name, "f32"))}
-    assert kinds == {Gather, Transpose, Reduce}
+    assert kinds == {Gather, Transpose, Reduce, Window}
     tiles = [s for n in SAMPLES for s in all_schedules(sample(n, "f32")) if isinstance(s, Reduce)]
     assert {s.form for s in tiles} == {"row", "column"}
     assert any(s.tile for s in tiles)
