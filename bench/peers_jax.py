@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,9 @@ from bench.cases import Case
 from bench.generators import Generator
 
 STEPS = 100
+
+IDLE_CALLS = 25
+"""Calls that do nothing, whose median time is deducted: single ones take much longer at times."""
 
 
 class JaxContender:
@@ -46,14 +50,17 @@ class JaxContender:
         self._nothing = jax.jit(_itself)
         self._result = self._steps(*self._operands).block_until_ready()
         self._nothing(self._result).block_until_ready()
+        self._idle = median(self._seconds_of_nothing() for _ in range(IDLE_CALLS))
+
+    def _seconds_of_nothing(self) -> float:
+        begin = time.perf_counter()
+        self._nothing(self._result).block_until_ready()
+        return time.perf_counter() - begin
 
     def sample(self) -> float:
         begin = time.perf_counter()
-        self._nothing(self._result).block_until_ready()
-        middle = time.perf_counter()
         self._result = self._steps(*self._operands).block_until_ready()
-        end = time.perf_counter()
-        return 1e6 * max(0.0, (end - middle) - (middle - begin)) / STEPS
+        return 1e6 * (time.perf_counter() - begin - self._idle) / STEPS
 
     def output(self) -> NDArray[Any]:
         return np.asarray(self._result).astype(np.float64)

@@ -12,7 +12,8 @@ from einnet.codegen.gpu.reduce import build_reduce
 from einnet.codegen.gpu.reductions import Reduce, reductions
 from einnet.codegen.gpu.sums import is_whole
 from einnet.codegen.gpu.transpose import Transpose, build_transpose, transposes
-from einnet.codegen.gpu.window import Window, build_window, windows
+from einnet.codegen.gpu.window import Window, windows
+from einnet.codegen.gpu.window_kernel import build_window
 from einnet.expr.program import Definition
 
 Schedule = Gather | Transpose | Reduce | Window

@@ -8,7 +8,8 @@ import pytest
 
 from einnet.codegen.gpu.gather import memory_order
 from einnet.codegen.gpu.kernel import schedules
-from einnet.codegen.gpu.window import Window, build_window, windows
+from einnet.codegen.gpu.window import Window, windows
+from einnet.codegen.gpu.window_kernel import build_window
 from kernels import Case, case, check
 
 CONVOLUTION = "L<n:2,h:{h},w:{w}> S<r:5,s:5> T[n,h+r-2,w+s-2,r,s]"
