@@ -10,7 +10,7 @@
 
 // PASS: --canonicalise:1:1: error: unknown pass 'canonicalise'
 // PASS-NEXT: hint: did you mean canonicalize
-// PASS-SAME: einnet-merge-traversals, einnet-optimize, einnet-split-summation, einnet-substitute
+// PASS-SAME: einnet-split-summation, einnet-substitute
 
 // PIPELINE: <pass-pipeline>:1:30: error: unknown pass 'canonicalise'
 

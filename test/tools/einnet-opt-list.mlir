@@ -16,6 +16,6 @@
 // HELP: usage: einnet-opt [options] [FILE | -]
 // HELP: --split-input-file
 // HELP: --einnet-optimize
-// HELP-NEXT: target=<text> {{.*}}(default cpu)
+// HELP: target=<text> {{.*}}(default cpu)
 
 // VERSION: einnet {{[0-9.]+}}, MLIR 22.

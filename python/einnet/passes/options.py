@@ -27,8 +27,8 @@ class Option:
     @property
     def placeholder(self) -> str:
         """What stands for the value in a list of options."""
-        if self.type == tuple[str, ...]:
-            return "<text>,..."
+        if self.type in (tuple[str, ...], tuple[int, ...]):
+            return f"{'<text>' if self.type == tuple[str, ...] else '<int>'},..."
         return {str: "<text>", int: "<int>", bool: "<bool>"}[self.type]
 
 
@@ -138,17 +138,26 @@ def _convert(option: Option, value: str | None, place: Location) -> Any:
     if not value:
         raise InputError(f"option '{option.name}' has no value", location=place)
     if option.type is int:
-        try:
-            return int(value)
-        except ValueError as error:
-            message = f"'{option.name}' is an integer, not '{value}'"
-            raise InputError(message, location=place) from error
+        return _integer(option, value, place)
     if option.type is str:
         return value
-    return tuple(part.strip() for part in value.split(","))
+    parts = tuple(part.strip() for part in value.split(","))
+    if option.type == tuple[int, ...]:
+        return tuple(_integer(option, part, place) for part in parts)
+    return parts
+
+
+def _integer(option: Option, value: str, place: Location) -> int:
+    try:
+        return int(value)
+    except ValueError as error:
+        message = f"'{option.name}' is an integer, not '{value}'"
+        raise InputError(message, location=place) from error
 
 
 def _text(default: Any) -> str:
+    if default in ("", ()):
+        return "none"
     if isinstance(default, bool):
         return str(default).lower()
     return ",".join(default) if isinstance(default, tuple) else str(default)

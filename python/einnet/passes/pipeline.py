@@ -7,20 +7,21 @@ one piece, einnet's are called in between.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from mlir import ir
 
 from einnet.errors import InputError, Location
 from einnet.passes import registry, upstream
-from einnet.passes.module_pass import ModulePass, Target
+from einnet.passes.module_pass import ANY, MODULE, ModulePass, Target
+from einnet.passes.option_text import written
 from einnet.passes.options import build, shifted
 from einnet.toolchain.mlir import run_pipeline
 
-MODULE = "builtin.module"
-_ANY = "any"
+Watch = Callable[[str, Location], None]
+"""Told of each piece of a pipeline just before MLIR reads it, which may abort the process."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,10 @@ class Upstream:
 
     text: str
 
+    def pipeline(self, root: str) -> str:
+        """The stage as a pipeline of its own for a root operation of this name."""
+        return f"{root}({self.text})"
+
 
 @dataclass(frozen=True)
 class Ours:
@@ -58,15 +63,45 @@ class Ours:
     pass_: ModulePass
     path: tuple[str, ...]
 
+    @property
+    def text(self) -> str:
+        """The pass with its options, nested, without the module around it."""
+        return upstream.nested(f"{self.pass_.NAME}{written(self.pass_)}", self.path)
+
+    def pipeline(self, root: str) -> str:
+        """The stage as a pipeline of its own for a root operation of this name."""
+        return f"{root}({self.text})"
+
 
 Stage = Upstream | Ours
 
 
 @dataclass(frozen=True)
 class Pipeline:
-    """Stages in order; never two of MLIR's after each other."""
+    """Stages in order, never two of MLIR's after each other, for a root operation `root`."""
 
     stages: tuple[Stage, ...]
+    root: str = MODULE
+
+    @property
+    def text(self) -> str:
+        """The pipeline's text; it parses to the same pipeline."""
+        return f"{self.root}({','.join(stage.text for stage in self.stages)})"
+
+    @property
+    def has_ours(self) -> bool:
+        return any(isinstance(stage, Ours) for stage in self.stages)
+
+    def described(self, context: ir.Context) -> str:
+        """The pipeline with every option, a line a pass, as `--dump-pass-pipeline` prints it."""
+        elements: list[Element] = []
+        for stage in self.stages:
+            text = stage.text
+            if isinstance(stage, Upstream):
+                text = upstream.expanded(text, self.root, context)
+            elements += parse_elements(text) if text else ()
+        lines = [f"Pass Manager with {len(elements)} passes:", *_lines(self.root, elements, 0)]
+        return "\n".join(lines) + "\n"
 
     def run(self, module: ir.Module, filename: str = "<stdin>") -> ir.Module:
         """Run the stages on `module`, in place where they can; returns the module to go on with.
@@ -75,37 +110,74 @@ class Pipeline:
         """
         for stage in self.stages:
             if isinstance(stage, Upstream):
-                run_pipeline(module, f"{MODULE}({stage.text})", filename)
+                run_pipeline(module, f"{self.root}({stage.text})", filename)
             else:
                 module = stage.pass_.run(Target(module, filename, stage.path))
                 module.operation.verify()
         return module
 
 
-def parse_pipeline(text: str, context: ir.Context, source: str = "<pass-pipeline>") -> Pipeline:
+def _lines(anchor: str, elements: Sequence[Element], depth: int) -> list[str]:
+    indent = "  " * depth
+    # MLIR leaves a line empty where there are no passes.
+    lines = [f"{indent}{anchor}(", *([] if elements else [""])]
+    for index, element in enumerate(elements):
+        if element.nested is None:
+            lines.append(f"{indent}  {element.text}")
+        else:
+            lines += _lines(element.name, element.nested, depth + 1)
+        lines[-1] += "," if index + 1 < len(elements) else ""
+    return [*lines, f"{indent})"]
+
+
+def _ignore(text: str, place: Location) -> None:
+    """Watch nothing."""
+    del text, place
+
+
+def parse_pipeline(
+    text: str,
+    context: ir.Context,
+    source: str = "<pass-pipeline>",
+    root: str = MODULE,
+    watch: Watch = _ignore,
+) -> Pipeline:
     """The pipeline of a text such as `builtin.module(canonicalize,einnet-substitute{...})`.
+
+    It is for a root operation named `root`.
 
     Raises InputError, at the column of `text` in the file `source`, for whatever does not parse,
     for unknown passes and for wrong options.
     """
-    parser = _Parser(text, source)
-    (root,) = parser.elements(0, closed=False, limit=1)
-    if root.nested is None:
+    (outermost,) = parse_elements(text, source, limit=1)
+    if outermost.nested is None:
         raise InputError(
-            f"a pipeline begins with the operation that it runs on, not with '{root.name}'",
-            location=root.place,
-            hint=f"write {MODULE}({root.text})",
+            f"a pipeline begins with the operation that it runs on, not with '{outermost.name}'",
+            location=outermost.place,
+            hint=f"write {root}({outermost.text})",
         )
-    if root.name not in (MODULE, _ANY):
+    if outermost.name not in (root, ANY):
         raise InputError(
-            f"a pipeline for '{root.name}' cannot run on a '{MODULE}'",
-            location=root.place,
-            hint=f"write {MODULE}({root.text})",
+            f"a pipeline for '{outermost.name}' cannot run on a '{root}'",
+            location=outermost.place,
+            hint=f"write {root}({outermost.text})",
         )
-    return assemble(root.nested, context)
+    return assemble(outermost.nested, context, root, watch)
 
 
-def parse_flag(name: str, options: str, context: ir.Context) -> Element:
+def parse_elements(
+    text: str, source: str = "<pass-pipeline>", limit: int | None = None
+) -> tuple[Element, ...]:
+    """The elements of a text, at most `limit` of them. Raises InputError where it does not parse.
+
+    Whether the passes exist is not looked at.
+    """
+    return _Parser(text, source).elements(0, closed=False, limit=limit)
+
+
+def parse_flag(
+    name: str, options: str, context: ir.Context, root: str = MODULE, watch: Watch = _ignore
+) -> Element:
     """The element that `--name=options` stands for.
 
     A pass of MLIR's that runs on functions only is nested under them, as `mlir-opt` does. Raises
@@ -115,50 +187,73 @@ def parse_flag(name: str, options: str, context: ir.Context) -> Element:
     place = Location(f"--{name}", 1, 1)
     element = Element(name, text, place, options)
     if element.is_upstream:
-        for anchor in upstream.required_anchor(name, context):
+        watch(text, place)
+        for anchor in upstream.required_anchor(name, context, root):
             element = Element(anchor, f"{anchor}({text})", place, nested=(element,))
     return element
 
 
-def assemble(elements: Iterable[Element], context: ir.Context) -> Pipeline:
-    """The pipeline of the elements of a module. Raises InputError as `parse_pipeline` does."""
+def assemble(
+    elements: Iterable[Element],
+    context: ir.Context,
+    root: str = MODULE,
+    watch: Watch = _ignore,
+) -> Pipeline:
+    """The pipeline of the elements of a root. Raises InputError as `parse_pipeline` does."""
     stages: list[Stage] = []
-    everything = _stages(tuple(elements), (), context)
+    everything = _stages(tuple(elements), _Scope(context, root, (), watch))
     for ours, group in groupby(everything, lambda stage: isinstance(stage, Ours)):
         if ours:
             stages.extend(group)
         else:
             texts = (stage.text for stage in group if isinstance(stage, Upstream))
             stages.append(Upstream(",".join(texts)))
-    return Pipeline(tuple(stages))
+    return Pipeline(tuple(stages), root)
 
 
-def _stages(elements: Sequence[Element], path: tuple[str, ...], context: ir.Context) -> list[Stage]:
+@dataclass(frozen=True)
+class _Scope:
+    """Where an element stands: under the operations `path` of a root operation `root`."""
+
+    context: ir.Context
+    root: str
+    path: tuple[str, ...]
+    watch: Watch
+
+    def inside(self, name: str) -> _Scope:
+        return replace(self, path=(*self.path, name))
+
+
+def _stages(elements: Sequence[Element], scope: _Scope) -> list[Stage]:
     stages: list[Stage] = []
     for element in elements:
         if element.is_upstream:
-            _check(element, path, context)
-            stages.append(Upstream(upstream.nested(element.text, path)))
+            _check(element, scope)
+            stages.append(Upstream(upstream.nested(element.text, scope.path)))
         elif element.nested is not None:
-            stages.extend(_stages(element.nested, (*path, element.name), context))
+            stages.extend(_stages(element.nested, scope.inside(element.name)))
         else:
             class_ = registry.load(element.name, element.place)
-            if path and class_.MODULE_ONLY:
+            parent = scope.path[-1] if scope.path else scope.root
+            if scope.root != MODULE or (scope.path and class_.MODULE_ONLY):
+                where = "one inside of another" if parent == MODULE else f"'{parent}'"
                 raise InputError(
-                    f"{element.name} runs on a {MODULE}, not on '{path[-1]}'",
+                    f"{element.name} runs on a {MODULE}, not on {where}",
                     location=element.place,
                 )
             # The options begin after the name and a brace, or after the flag's equals sign.
             place = shifted(element.place, len(element.name) + 1 if element.options else 0)
-            stages.append(Ours(build(class_, element.name, element.options, place), path))
+            stages.append(Ours(build(class_, element.name, element.options, place), scope.path))
     return stages
 
 
-def _check(element: Element, path: tuple[str, ...], context: ir.Context) -> None:
+def _check(element: Element, scope: _Scope) -> None:
     """Check MLIR's passes one at a time, so that the column is that of the wrong one."""
     for inner in element.nested or ():
-        _check(inner, (*path, element.name), context)
-    upstream.check(element.text, path, context, element.place)
+        _check(inner, scope.inside(element.name))
+    path = (scope.root, *scope.path)
+    scope.watch(upstream.nested(element.text, path), element.place)
+    upstream.check(element.text, path, scope.context, element.place)
 
 
 _NAME = re.compile(r"[\w.*-]+")

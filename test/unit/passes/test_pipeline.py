@@ -6,6 +6,7 @@ import pytest
 from mlir import ir
 
 from einnet.errors import InputError
+from einnet.passes import registry
 from einnet.passes.merge_traversals import MergeTraversals
 from einnet.passes.optimize import Optimize
 from einnet.passes.pipeline import Ours, Upstream, assemble, parse_flag, parse_pipeline
@@ -25,7 +26,7 @@ def test_runs_of_upstream_passes_stay_in_one_piece(context: ir.Context) -> None:
       einnet-optimize{measure=false seed=3})"""
     assert parse_pipeline(text, context).stages == (
         Upstream("canonicalize{top-down=false},cse,func.func(cse)"),
-        Ours(MergeTraversals("a"), ("func.func",)),
+        Ours(MergeTraversals(label="a"), ("func.func",)),
         Upstream("func.func(sccp),func.func(any(cse)),symbol-dce"),
         Ours(Optimize(measure=False, seed=3), ()),
     )
@@ -46,7 +47,7 @@ def test_nested_upstream_passes_are_one_piece(context: ir.Context) -> None:
 )
 def test_quotes_and_braces_hold_values_together(context: ir.Context, options: str) -> None:
     pipeline = parse_pipeline(f"builtin.module(einnet-substitute{{{options}}})", context)
-    expected = Substitute("conv.inner", ("t1=d0+d3", "t2=d1 + d4"))
+    expected = Substitute(label="conv.inner", with_=("t1=d0+d3", "t2=d1 + d4"))
     assert pipeline.stages == (Ours(expected, ()),)
     assert assemble([parse_flag("einnet-substitute", options, context)], context) == pipeline
 
@@ -62,7 +63,7 @@ def test_flags_nest_passes_that_run_on_other_operations(context: ir.Context) -> 
     ]
     assert assemble(flags, context).stages == (
         Upstream("cse,func.func(affine-loop-tile{tile-size=4})"),
-        Ours(SplitSummation("p", ("d2",)), ()),
+        Ours(SplitSummation(label="p", iterators=("d2",)), ()),
     )
 
 
@@ -86,7 +87,7 @@ def test_flags_nest_passes_that_run_on_other_operations(context: ir.Context) -> 
         ("builtin.module(einnet-optimize{measure=2})", 32, "'measure' is true or false, not '2'"),
         ("builtin.module(einnet-optimize{target=tpu})", 32, "unknown target 'tpu'"),
         ("builtin.module(einnet-optimize{rounds=0})", 32, "'rounds' must be at least 1, not 0"),
-        ("builtin.module(einnet-merge-traversals)", 16, "needs the option 'label'"),
+        ("builtin.module(einnet-split-product)", 16, "needs the option 'factors'"),
         ("builtin.module(einnet-merge-traversals{label=})", 40, "option 'label' has no value"),
         ("builtin.module(einnet-merge-traversals{lable=p})", 40, "has no option 'lable'"),
         ("builtin.module(einnet-merge-traversals{label=p label=q})", 48, "'label' is given twice"),
@@ -109,7 +110,7 @@ def test_unknown_passes_list_the_valid_ones(context: ir.Context) -> None:
         parse_pipeline("builtin.module(canonicalise)", context)
     hint = raised.value.hint or ""
     assert "did you mean canonicalize" in hint
-    assert "einnet-merge-traversals, einnet-optimize" in hint
+    assert ", ".join(registry.NAMES) in hint
 
 
 FUNCTIONS = """
