@@ -7,7 +7,8 @@ Programs are small: every element of every tensor is computed, at every summatio
 
 Two programs that differ at a position agree there for random inputs with a probability of at most
 d / 2^49, d the number of reads in the longest product of the flat programs (Schwartz-Zippel).
-Nonlinear functions are read as random functions; maximum and minimum as random symmetric ones.
+Nonlinear functions are read as random functions; maximum and minimum as random symmetric ones; 0 is
+kept by those that keep it, and the maximum with it is relu.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ _ADDED = 1 << 12
 """So many numbers of 50 bits add up in 64."""
 
 _SYMMETRIC = frozenset({"maximum", "minimum"})
+_KEEPING_ZERO = _SYMMETRIC | {"relu", "tanh", "sqrt", "abs", "erf"}
 
 Array = NDArray[np.int64]
 _Environment = Mapping[str, Array]
@@ -101,10 +103,18 @@ class _Field:
         return values.sum(axis=-1) % self.prime
 
     def call(self, function: str, arguments: Sequence[Array]) -> Array:
-        """A random function: a hash of its name and its arguments."""
+        """A random function: a hash of its name and its arguments, but for what is known of it."""
         if function in _SYMMETRIC:
             arguments = list(np.sort(np.stack(np.broadcast_arrays(*arguments)), axis=0))
-        state = np.full((1,) * arguments[0].ndim, crc32(function.encode()), np.uint64)
+        values = self.hashed(function, arguments)
+        if function == "maximum":
+            values = np.where(arguments[0] == 0, self.hashed("relu", arguments[1:]), values)
+        if function in _KEEPING_ZERO:
+            values = np.where(np.any(arguments, axis=0), values, 0)
+        return values
+
+    def hashed(self, name: str, arguments: Sequence[Array]) -> Array:
+        state = np.full((1,) * arguments[0].ndim, crc32(name.encode()), np.uint64)
         for argument in arguments:
             state = (state + argument.astype(np.uint64)) * np.uint64(0xD1342543DE82EF95)
             state = state ^ (state >> np.uint64(32))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -12,9 +14,10 @@ from mlir.dialects import func
 from einnet.bridge.attributes import NAME, PREPARE, WEIGHT
 from einnet.bridge.composition import rename_tensors, unused_name
 from einnet.bridge.lift import lift_composed, weight_name
+from einnet.bridge.mutants import take_mutants_as_they_are
 from einnet.errors import InputError, Location
 from einnet.expr.nodes import Tensor
-from einnet.expr.program import Program, names_of, results_of
+from einnet.expr.program import Opaque, Program, Statement, names_of, results_of
 from einnet.toolchain.mlir import locate, make_context, parse_module
 from einnet.verify.cells import cells_of
 from einnet.verify.certificate import Certificate
@@ -25,6 +28,7 @@ from einnet.verify.flatten import UndecidedError
 from einnet.verify.problem import problem_of
 from einnet.verify.regions import Box, boxes_of_cell
 from einnet.verify.segment import DEFAULT_BUDGET
+from einnet.weights import Array
 
 
 @dataclass(frozen=True)
@@ -32,13 +36,15 @@ class Side:
     """A function of a module as a program.
 
     `file` is what messages call it, `location` the function's; `named` are the inputs that the
-    module gives names to: those of the others say their position only.
+    module gives names to: those of the others say their position only. `data` is that of weights,
+    by the inputs' names, where it is known.
     """
 
     file: str
     location: Location
     program: Program
     named: frozenset[str]
+    data: Mapping[str, Array]
 
 
 @dataclass(frozen=True)
@@ -52,23 +58,33 @@ class Compared:
 # Reading ------------------------------------------------------------------------------------
 
 
-def read_side(text: str, file: str, entry: str | None = None) -> Side:
+def read_side(
+    text: str, file: str, entry: str | None = None, weights: Mapping[str, Array] | None = None
+) -> Side:
     """The function @entry of a module, its constants computed by @prepare where it has one.
 
-    Without an entry, @main, or else the only function with a body. Raises InputError in `file` for
+    Without an entry, @main, or else the only function with a body. `weights` is the data of
+    weights, by the module's names, as far as it is known. Raises InputError in `file` for
     what is not MLIR, for no such function and for one that cannot be lifted.
     """
     module = parse_module(text, make_context(), file)
+    take_mutants_as_they_are(module)
     function = _entry(module, entry, file)
     location = locate(function.location, file)
     name = function.name.value
     try:
         program = lift_composed(module, name)
+        if "dense_resource<" in text:
+            program = _with_data(program, module)
     except InputError as error:
         raise InputError(error.message, location=location, hint=error.hint) from error
     prepare = [f for f in _functions(module) if f.name.value == PREPARE]
     named = frozenset(n for f in (function, *prepare) for n in _given_names(f))
-    return Side(file, location, program, named)
+    given = {weight_name(name): array for name, array in (weights or {}).items()}
+    data = {
+        t.name: given[t.name] for t in program.inputs if t.name in program.weights & given.keys()
+    }
+    return Side(file, location, program, named, data)
 
 
 def _functions(module: ir.Module) -> list[func.FuncOp]:
@@ -88,6 +104,41 @@ def _entry(module: ir.Module, wanted: str | None, file: str) -> func.FuncOp:
             hint=f"functions with a body: {shown}; name one of them: --entry NAME",
         )
     return functions[name]
+
+
+_RESOURCE = re.compile(r'dense_resource<("(?:[^"\\]|\\.)*"|[^">]*)>')
+_DATA = re.compile(r'^ {6}("(?:[^"\\]|\\.)*"|[^"\s:]+): "0x([0-9A-F]*)"', re.MULTILINE)
+_ALIGNMENT = 8
+"""Digits in front of a resource's data."""
+
+
+def _with_data(program: Program, module: ir.Module) -> Program:
+    """The program with its resources named by their data: another file may have others under the
+    same keys. Raises InputError for a resource without data."""
+    operations, mark, section = str(module.operation.get_asm()).rpartition("{-#")
+    if not mark:
+        operations, section = section, ""
+    digests = {
+        key: hashlib.sha256(data[_ALIGNMENT:].encode()).hexdigest()[:32]
+        for key, data in _DATA.findall(section)
+    }
+    missing = sorted(set(_RESOURCE.findall(operations)) - digests.keys())
+    if missing:
+        raise InputError(
+            f"the module does not hold the data of dense_resource<{missing[0]}>",
+            hint="print it with its resources: without --mlir-elide-resource-strings-if-larger and "
+            "--mlir-elide-elementsattrs-if-larger",
+        )
+
+    def named(statement: Statement) -> Statement:
+        if not isinstance(statement, Opaque):
+            return statement
+        text = _RESOURCE.sub(lambda m: f"dense_resource<{digests[m[1]]}>", statement.operation)
+        # Of the functions that an operation calls it has no more than a digest.
+        called = f" with {sorted(digests.items())}" if " where @" in text else ""
+        return replace(statement, operation=text + called)
+
+    return replace(program, statements=tuple(map(named, program.statements)))
 
 
 def _given_names(function: func.FuncOp) -> Iterator[str]:

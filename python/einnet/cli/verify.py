@@ -29,14 +29,15 @@ EQUAL, DIFFERENT, UNDECIDED, BAD_INPUT = range(4)
 DESCRIPTION = """\
 Compares two functions on tensors of static shape (linalg, tensor, arith), whoever wrote them, for
 all inputs at once: by random testing in prime fields, at positions that decide all others, in
-exact arithmetic. Nonlinear functions stand for themselves: exp is equal to exp, of equal arguments.
-The time does not depend on the extents.
+exact arithmetic, without roundings. Nonlinear functions stand for themselves: exp is equal to exp,
+of equal arguments. The time does not depend on the extents.
 
   einnet verify A.mlir B.mlir         two functions
   einnet verify MODEL.einnet MODEL    an artifact against the model that it was compiled from
 
 Arguments that both files name (einnet.name, einnet.weight) are matched by name, the others by
-position."""
+position, and weights whose data both files hold by the data. Weights are inputs like others: equal
+means equal for any data."""
 
 EPILOG = """\
 exit codes: 0 equal; 1 different; 2 cannot be decided; 3 the input, the options or the environment
@@ -44,6 +45,7 @@ is at fault; 70 a bug in einnet, with a report
 """
 
 _BOXES = 8
+_WEIGHT = "weight/"
 _ROUNDS = 2
 
 
@@ -57,6 +59,7 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     # Other verbs return 1 for a wrong command line, which here says that functions differ.
     parser.error = partial(_refuse, parser.prog)
+    parser.parse_known_args = partial(_all_known, parser)
     parser.add_argument(
         "first", metavar="A", help=".mlir or .onnx file, - for standard input, or an artifact"
     )
@@ -99,6 +102,16 @@ def _refuse(program: str, message: str) -> NoReturn:
     raise SystemExit(BAD_INPUT)
 
 
+def _all_known(
+    parser: argparse.ArgumentParser, args: Any = None, namespace: Any = None
+) -> tuple[Any, list[str]]:
+    """What the parser makes of the arguments; refused here if it does not know all of them."""
+    known, others = argparse.ArgumentParser.parse_known_args(parser, args, namespace)
+    if others:
+        parser.error(f"unrecognized arguments: {' '.join(others)}")
+    return known, others
+
+
 def run(arguments: argparse.Namespace) -> int:
     try:
         return _verified(arguments)
@@ -119,8 +132,8 @@ def _verified(arguments: argparse.Namespace) -> int:
     seed, rounds = arguments.seed or 0, arguments.rounds or _ROUNDS
     folder = Path(arguments.first)
     if not is_artifact(folder):
-        reference = _read(arguments.first, arguments)
         _require_second(arguments, "B.mlir, the function to compare with")
+        reference = _read(arguments.first, arguments)
         candidate = _read(arguments.second, arguments)
         return _report(reference, candidate, seed, rounds, arguments.picture)
     proof = _certified(folder)
@@ -160,10 +173,19 @@ def _require_second(arguments: argparse.Namespace, what: str) -> None:
 def _read(path: str, arguments: argparse.Namespace) -> Side:
     from einnet.cli.comparison import read_side
     from einnet.toolchain.mlir import read_source
+    from einnet.weights import Weights
 
     if Path(path).suffix == ".onnx":
         return _read_model(path, arguments)
-    return read_side(read_source(path), "<stdin>" if path == "-" else path, arguments.entry)
+    if Path(path).is_dir():
+        raise InputError(
+            "this is a folder, not a function",
+            location=Location(path),
+            hint="an artifact is the first argument, its model the second",
+        )
+    text, sibling = read_source(path), Path(path).with_suffix(".safetensors")
+    weights = Weights.load(sibling) if path != "-" and sibling.is_file() else None
+    return read_side(text, "<stdin>" if path == "-" else path, arguments.entry, weights)
 
 
 def _read_model(path: str, arguments: argparse.Namespace) -> Side:
@@ -177,23 +199,34 @@ def _read_model(path: str, arguments: argparse.Namespace) -> Side:
         batch=arguments.batch if onnx else None,
         entry=None if onnx else arguments.entry,
     )
-    return read_side(model.mlir, path, model.entry)
+    return read_side(model.mlir, path, model.entry, model.weights)
 
 
 def _read_optimized(folder: Path, entry: str) -> Side:
     from einnet.cli.comparison import read_side
-    from einnet.runtime.folder import OPTIMIZED
+    from einnet.runtime.folder import CONSTANTS, OPTIMIZED
     from einnet.toolchain.mlir import read_source
+    from einnet.weights import Weights
 
     path = str(folder / OPTIMIZED)
-    return read_side(read_source(path), path, entry)
+    stored = Weights.load(folder / CONSTANTS)
+    # Other constants were computed from weights when the artifact was compiled.
+    weights = {n.removeprefix(_WEIGHT): a for n, a in stored.items() if n.startswith(_WEIGHT)}
+    return read_side(read_source(path), path, entry, weights)
 
 
 def _certified(folder: Path) -> dict[str, Any] | None:
     """Print what an artifact's certificate says; the proof of its module, if it has one."""
-    from einnet.runtime.folder import CERTIFICATE, OPTIMIZED, REBUILD, check_files, read_manifest
+    from einnet.runtime.folder import (
+        CERTIFICATE,
+        CONSTANTS,
+        OPTIMIZED,
+        REBUILD,
+        check_files,
+        read_manifest,
+    )
 
-    check_files(folder, read_manifest(folder), (OPTIMIZED, CERTIFICATE))
+    check_files(folder, read_manifest(folder), (OPTIMIZED, CERTIFICATE, CONSTANTS))
     path = folder / CERTIFICATE
     try:
         stored: dict[str, Any] | None = json.loads(path.read_bytes())
@@ -221,8 +254,11 @@ def _certified(folder: Path) -> dict[str, Any] | None:
 
 def _fields(stored: Mapping[str, Any]) -> list[str]:
     from einnet.verify.certificate import Certificate
+    from einnet.verify.field import random_primes
 
     proof = Certificate.from_json(json.dumps(stored))
+    if not proof.primes or random_primes(proof.seed, len(proof.primes)) != proof.primes:
+        raise ValueError("its primes are not those of its seed")
     lines = [
         f"  {s.name}: {_count(s.cells, 'cell')}, {_count(s.positions, 'position')} ({s.method}),"
         f" terms {s.terms[0]} and {s.terms[1]}, {_count(s.slopes, 'slope')}, degree {s.degree},"
@@ -243,11 +279,15 @@ def _fields(stored: Mapping[str, Any]) -> list[str]:
 def _report(reference: Side, candidate: Side, seed: int, rounds: int, picture: Path | None) -> int:
     """Compare, print the verdict, draw; the exit code."""
     from einnet.cli.comparison import aligned, compare_outputs
+    from einnet.cli.weight_data import confirmed, identified
     from einnet.verify.certificate import Certificate
     from einnet.verify.equivalence import Different, Equal
 
-    programs = aligned(reference, candidate)
+    given = identified(reference, candidate)
+    programs = aligned(given.reference, given.candidate)
     found = compare_outputs(*programs, seed=seed, rounds=rounds)
+    if given.others and not isinstance(found, Certificate):
+        found = confirmed(found, programs, given, rounds)
     if isinstance(found, Certificate):
         print(_equal(found, len(programs[0].outputs)))
         if picture is not None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
+from itertools import permutations
 from math import gcd
 from typing import NamedTuple, Protocol, Self, TypeVar
 
@@ -141,7 +142,7 @@ def bounds(index: Index, ranges: Ranges) -> tuple[int, int]:
     """The smallest and largest value (both inclusive) that range analysis can promise.
 
     Exact for indices in which every iterator occurs once; `c * (e mod k)` is recognised in its
-    stored form `c*e - c*k*(e div k)`.
+    stored form `c*e - c*k*(e div k)`, and `(e div a) mod k` in its own.
     """
     lo = hi = index.const
     for atom, coefficient in index.terms:
@@ -162,6 +163,16 @@ def bounds(index: Index, ranges: Ranges) -> tuple[int, int]:
                 span = scale * (atom.divisor - 1)
                 lo = max(lo, low + min(span, 0))
                 hi = min(hi, high + max(span, 0))
+    divisions = [(a, c) for a, c in index.terms if isinstance(a, FloorDiv)]
+    for (atom, c), (other, d) in permutations(divisions, 2):
+        # A digit: `(e div a) mod k` is stored as `e div a - k*(e div (a*k))`.
+        base = other.divisor // atom.divisor
+        same = atom.operand == other.operand and other.divisor == base * atom.divisor
+        if same and base > 1 and d == -c * base:
+            rest = linear(index.const, (t for t in index.terms if t[0] not in (atom, other)))
+            low, high = bounds(rest, ranges)
+            lo = max(lo, low + min(c * (base - 1), 0))
+            hi = min(hi, high + max(c * (base - 1), 0))
     return lo, hi
 
 

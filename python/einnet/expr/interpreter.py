@@ -40,7 +40,9 @@ class Arithmetic(Protocol):
 
 
 class Field:
-    """Integers modulo the prime 2^31 - 1. A nonlinear function is an unknown random function."""
+    """Integers modulo the prime 2^31 - 1. A nonlinear function is an unknown random function, of
+    arguments in any order if it is commutative, and 0 of zeros if it keeps them; the maximum with
+    0 is relu."""
 
     dtype = np.dtype(np.int64)
 
@@ -54,7 +56,16 @@ class Field:
         return values.sum(axis=-1) % PRIME
 
     def call(self, function: str, arguments: list[Array]) -> Array:
-        state = np.full(arguments[0].shape, crc32(function.encode()), np.uint64)
+        known = FUNCTIONS[function]
+        if known.commutative:
+            arguments = list(np.sort(np.stack(arguments), axis=0))
+        values = self._hashed(function, arguments)
+        if function == "maximum":
+            values = np.where(arguments[0] == 0, self._hashed("relu", arguments[1:]), values)
+        return np.where(np.any(arguments, axis=0), values, 0) if known.keeps_zero else values
+
+    def _hashed(self, name: str, arguments: list[Array]) -> Array:
+        state = np.full(arguments[0].shape, crc32(name.encode()), np.uint64)
         for argument in arguments:
             state = (state ^ argument.astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
             state ^= state >> np.uint64(29)

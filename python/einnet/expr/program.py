@@ -78,6 +78,10 @@ class Definition:
         return tensors_of(self.scope)
 
 
+_PURE = ("arith.", "complex.", "index.", "linalg.", "math.", "shape.", "tensor.", "ub.poison")
+"""How the names of operations begin that do nothing but compute their results."""
+
+
 @dataclass(frozen=True)
 class Opaque:
     """An operation that the expression language does not describe.
@@ -90,6 +94,12 @@ class Opaque:
     operands: tuple[Tensor, ...]
     operation: str
     handle: int
+
+    @property
+    def may_have_effects(self) -> bool:
+        """Whether the operation might do more than compute its results: it then stays where no
+        result is used, and in its order among others of its kind."""
+        return not self.results or not self.operation.startswith(_PURE)
 
 
 Statement = Definition | Opaque
@@ -146,11 +156,12 @@ def uses_of(program: Program) -> Mapping[str, int]:
 
 
 def without_dead(program: Program) -> Program:
-    """The program without statements that no output depends on."""
+    """The program without statements that no output depends on and that have no effect."""
     needed = {t.name for t in program.outputs}
     kept: list[Statement] = []
     for statement in reversed(program.statements):
-        if any(t.name in needed for t in results_of(statement)):
+        effect = isinstance(statement, Opaque) and statement.may_have_effects
+        if effect or any(t.name in needed for t in results_of(statement)):
             kept.append(statement)
             needed.update(t.name for t in statement.operands)
     return replace(program, statements=tuple(reversed(kept)))

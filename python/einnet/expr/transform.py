@@ -19,10 +19,12 @@ from einnet.expr.nodes import (
     Read,
     Residue,
     Scope,
+    Tensor,
     Term,
     Within,
     box_of,
     fresh_name,
+    tensors_of,
 )
 
 Values = Mapping[str, Index]
@@ -73,6 +75,24 @@ def rename(scope: Scope, names: Mapping[str, str]) -> Scope:
     ranges = {i.name: i.range for i in traversal + summation}
     values = {old: var(new) for old, new in names.items()}
     return Scope(traversal, summation, substitute_body(scope.body, values, ranges))
+
+
+def with_tensors(scope: Scope, same: Mapping[str, Tensor]) -> Scope:
+    """The scope with reads of other tensors, those of nested scopes and calls included."""
+    if not any(t.name in same for t in tensors_of(scope)):
+        return scope
+
+    def body(old: Body) -> Body:
+        return tuple(replace(t, factors=tuple(map(factor, t.factors))) for t in old)
+
+    def factor(old: Factor) -> Factor:
+        if isinstance(old, Call):
+            return Call(old.function, tuple(map(body, old.arguments)))
+        if isinstance(old.source, Scope):
+            return Read(with_tensors(old.source, same), old.index)
+        return Read(same.get(old.source.name, old.source), old.index)
+
+    return replace(scope, body=body(scope.body))
 
 
 def guard_truth(guard: Guard, ranges: Ranges) -> bool | None:

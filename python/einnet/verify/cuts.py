@@ -18,12 +18,13 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
+from einnet.expr.functions import FUNCTIONS
 from einnet.expr.index import Index, constant, iterators_of, var
 from einnet.expr.nodes import Iterator, Tensor
 from einnet.expr.program import Definition, Opaque, Program, Statement, results_of
 from einnet.verify.cells import Integers
 from einnet.verify.certificate import Segment
-from einnet.verify.evaluate import cost, evaluate_terms
+from einnet.verify.evaluate import Work, cost, evaluate_terms
 from einnet.verify.field import Randoms, Values
 from einnet.verify.flatten import (
     Element,
@@ -39,10 +40,10 @@ from einnet.verify.flatten import (
 from einnet.verify.maps import index_maps
 from einnet.verify.segment import Budget, Mismatch, check, random_elements
 from einnet.verify.straighten import straighten
+from einnet.verify.support import support_of
 
 Flags = NDArray[np.bool_]
 
-_COMMUTATIVE = frozenset({"maximum", "minimum"})
 _SAMPLES = 4
 
 
@@ -67,9 +68,10 @@ class Symbol:
 
 @dataclass(frozen=True, eq=False)
 class OpaqueSymbol:
-    """The results of one opaque operation; one without results is there for its effect.
+    """The results of one opaque operation; none where it stands for an effect.
 
-    `after` counts the effects before it, on which what it reads from memory may depend.
+    `after` counts the effects before it, on which what it reads from memory may depend, and what it
+    computes if it has an effect itself.
     """
 
     results: tuple[Tensor, ...]
@@ -100,9 +102,11 @@ class Session:
     unmatched: list[str] = field(default_factory=list[str])
     unmatched_names: set[str] = field(default_factory=set[str])
 
-    def with_symmetries(self) -> Session:
+    def again(self, *, symmetric: bool) -> Session:
         """Another session for the same programs, which counts the comparisons of both."""
-        return Session(self.randoms, self.budget, self.inputs, True, comparisons=self.comparisons)
+        return Session(
+            self.randoms, self.budget, self.inputs, symmetric, comparisons=self.comparisons
+        )
 
     def compare(self, name: str, reference: FlatScope, candidate: FlatScope) -> Segment | Mismatch:
         self.comparisons += 1
@@ -120,10 +124,11 @@ class Session:
                 definitions[statement.result.name] = flatten(
                     statement.scope, definitions, call, self.budget.terms
                 )
-            elif statement.results:
-                self._opaque(statement, definitions, place)
-            else:
-                operands = tuple(definitions.get(t.name, whole(t)) for t in statement.operands)
+                continue
+            operands = tuple(definitions.get(t.name, whole(t)) for t in statement.operands)
+            if statement.results:
+                self._opaque(statement, operands, definitions, place)
+            if statement.may_have_effects:
                 effects = self.effects[candidate]
                 effects.append(OpaqueSymbol((), operands, statement.operation, len(effects)))
         return [definitions.get(t.name, whole(t)) for t in program.outputs]
@@ -132,7 +137,23 @@ class Session:
         """What names the calls in `where`, which is in the `place` program."""
 
         def call(function: str, arguments: tuple[FlatScope, ...]) -> FlatScope:
-            own = _independent(arguments)
+            function, arguments = _by_plainest_name(function, arguments)
+            axes, own = arguments[0].axes, _independent(arguments)
+            if not FUNCTIONS[function].keeps_zero:
+                return FlatScope(axes, symbol_of(function, own))
+            support = support_of(own)
+            if support is None:
+                return FlatScope(axes, ())
+            own = support.arguments
+            source = FlatScope(own[0].axes, symbol_of(function, own))
+            ranges = {a.name: a.range for a in axes}
+            names = (f"%{n}" for n in count())
+            composed = compose(source, support.index, ranges, lambda: next(names))
+            guarded = (replace(t, guards=(*t.guards, *support.guards)) for t in composed)
+            simple = (simplify(t, ranges) for t in guarded)
+            return FlatScope(axes, tuple(t for t in simple if t is not None))
+
+        def symbol_of(function: str, own: tuple[FlatScope, ...]) -> tuple[FlatTerm, ...]:
             differing: list[tuple[int, ...]] = []
             found = self._found(function, own, differing)
             if found is None:
@@ -148,7 +169,7 @@ class Session:
                 symbol = Symbol(tensor, function, own, tuple(differing), symmetries)
                 self.symbols[name] = symbol
                 found = _read_at(symbol, tuple(var(a.name) for a in own[0].axes))
-            return FlatScope(arguments[0].axes, found)
+            return found
 
         return call
 
@@ -252,7 +273,7 @@ class Session:
             if (cost(reference.terms) + cost(candidate.terms)) * len(rows) <= self.budget.work:
                 names = [a.name for a in reference.axes]
                 left, right = (
-                    evaluate_terms(s.terms, names, rows, lookup, fields)
+                    evaluate_terms(s.terms, names, rows, lookup, fields, Work(self.budget.work))
                     for s in (reference, candidate)
                 )
                 agreeing &= (left == right).all(axis=0)
@@ -266,8 +287,13 @@ class Session:
 
     # -- opaque operations ---------------------------------------------------------------------
 
-    def _opaque(self, statement: Opaque, definitions: dict[str, FlatScope], place: str) -> None:
-        operands = tuple(definitions.get(t.name, whole(t)) for t in statement.operands)
+    def _opaque(
+        self,
+        statement: Opaque,
+        operands: tuple[FlatScope, ...],
+        definitions: dict[str, FlatScope],
+        place: str,
+    ) -> None:
         after = len(self.effects[place == "candidate"])
         for known in self.opaques:
             if known.after == after and self._same(known, statement, operands):
@@ -305,7 +331,7 @@ class Session:
         """Raises UndecidedError unless both programs have the same effects in the same order."""
         ours, theirs = self.effects
         if [e.operation for e in ours] != [e.operation for e in theirs]:
-            raise UndecidedError("the operations without results are not the same")
+            raise UndecidedError("the operations that may have effects are not the same")
         for known, other in zip(ours, theirs, strict=True):
             if not self._same_operands(known.operation, known.operands, other.operands):
                 raise UndecidedError(f"{known.operation!r} was not shown to have equal operands")
@@ -330,15 +356,11 @@ class Session:
 
         Raises UndecidedError where that takes too much work or needs an opaque result.
         """
-        left = self.budget.interpreted
+        work = Work(self.budget.interpreted)
         randoms = self.randoms
 
         def values(terms: tuple[FlatTerm, ...], names: list[str], rows: Integers) -> Values:
-            nonlocal left
-            left -= cost(terms) * len(rows)
-            if left < 0:
-                raise UndecidedError("evaluating the nonlinear functions takes too much work")
-            return evaluate_terms(terms, names, rows, lookup, randoms.fields)
+            return evaluate_terms(terms, names, rows, lookup, randoms.fields, work)
 
         def lookup(tensor: Tensor, key: Integers) -> Values:
             symbol = self.symbols.get(tensor.name)
@@ -356,9 +378,15 @@ class Session:
                 unique = unique // axis.extent
             names = [a.name for a in axes]
             arguments = [values(a.terms, names, rows) for a in symbol.arguments]
-            if symbol.function in _COMMUTATIVE:
+            function = FUNCTIONS[symbol.function]
+            if function.commutative:
                 arguments = list(np.sort(np.stack(arguments), axis=0))
             found = randoms.of_values(symbol.function, arguments)
+            if symbol.function == "maximum":
+                relu = randoms.of_values("relu", arguments[1:])
+                found = np.where(arguments[0] == 0, relu, found)
+            if function.keeps_zero:
+                found = np.where(np.any(arguments, axis=0), found, np.uint64(0))
             return found[:, which.reshape(-1)].reshape((-1, *key.shape))
 
         return values(scope.terms, [a.name for a in scope.axes], positions)
@@ -368,12 +396,12 @@ class Session:
 
 
 def _needed(program: Program) -> list[Statement]:
-    """The statements that outputs or effects depend on; operations without results are effects."""
+    """The statements that outputs or effects depend on."""
     names = {t.name for t in program.outputs}
     kept: list[Statement] = []
     for statement in reversed(program.statements):
-        results = results_of(statement)
-        if not results or any(t.name in names for t in results):
+        effect = isinstance(statement, Opaque) and statement.may_have_effects
+        if effect or any(t.name in names for t in results_of(statement)):
             kept.append(statement)
             names.update(t.name for t in statement.operands)
     return kept[::-1]
@@ -402,7 +430,7 @@ def _independent(arguments: tuple[FlatScope, ...]) -> tuple[FlatScope, ...]:
 
 def _orders(function: str, arguments: tuple[FlatScope, ...]) -> Iterable[tuple[FlatScope, ...]]:
     """The arguments in every order that gives the same value."""
-    return permutations(arguments) if function in _COMMUTATIVE else (arguments,)
+    return permutations(arguments) if FUNCTIONS[function].commutative else (arguments,)
 
 
 def _read_at(symbol: Symbol, index: tuple[Index, ...]) -> tuple[FlatTerm, ...]:
@@ -416,6 +444,16 @@ def _read_at(symbol: Symbol, index: tuple[Index, ...]) -> tuple[FlatTerm, ...]:
         moved = tuple(e - a.lo for e, a in zip(places, axes, strict=True))
         terms.append(replace(_element(symbol.tensor, moved), coefficient=share))
     return tuple(terms)
+
+
+def _by_plainest_name(
+    function: str, arguments: tuple[FlatScope, ...]
+) -> tuple[str, tuple[FlatScope, ...]]:
+    """`maximum(a, 0)` as `relu(a)`: a program may have the zero as a tensor, and another not."""
+    if function != "maximum" or all(a.terms for a in arguments):
+        return function, arguments
+    rest = tuple(a for a in arguments if a.terms)
+    return "relu", rest or arguments[:1]
 
 
 def _moved(scope: FlatScope, index: tuple[Index, ...], axes: tuple[Iterator, ...]) -> FlatScope:

@@ -84,21 +84,22 @@ def compare(
 ) -> Verdict:
     """Whether the programs, functions of the same inputs, have equal outputs, in order.
 
-    Outputs may have other names and the candidate may lack weights; operations without results have
-    to be the same, in order. Raises InputError if inputs or outputs do not correspond,
+    Outputs may have other names and the candidate may lack weights; operations that may have
+    effects have to be the same, in order. Raises InputError if inputs or outputs do not correspond,
     MalformedError for a program that breaks the language's rules, and ValueError for less than one
     round.
     """
     inputs = frozenset(t.name for t in reference.inputs)
 
-    def verdict(session: Session) -> Verdict:
+    def verdict(session: Session, exchanged: bool) -> Verdict:
         check_program(reference)
         check_program(candidate)
         _check_signature(reference, candidate)
         if reference == candidate:
             return Equal(_certificate(session))
-        ours = session.outputs(reference, candidate=False)
-        theirs = session.outputs(candidate, candidate=True)
+        first, second = (candidate, reference) if exchanged else (reference, candidate)
+        ours = session.outputs(first, candidate=False)
+        theirs = session.outputs(second, candidate=True)
         session.check_effects()
         names = [t.name for t in reference.outputs]
         return _verdict(session, list(zip(names, ours, theirs, strict=True)))
@@ -106,19 +107,30 @@ def compare(
     return _decided(verdict, Session(Randoms(seed, rounds), budget, inputs))
 
 
-def _decided(verdict: Callable[[Session], Verdict], session: Session) -> Verdict:
-    """The verdict; where it is undecided and calls may correspond in several ways, one that takes
-    all of them into account."""
+def _decided(verdict: Callable[[Session, bool], Verdict], session: Session) -> Verdict:
+    """The verdict; where it is undecided and there are calls, one that takes all ways into account
+    in which they may correspond, or one with the programs exchanged: calls of the second are found
+    among those of the first, of which there may be more values."""
+    first = _attempt(verdict, session, exchanged=False)
+    if not isinstance(first, Undecided) or not session.symbols:
+        return first
+    session = session.again(symmetric=True)
+    second = _attempt(verdict, session, exchanged=False)
+    if not isinstance(second, Undecided):
+        return second
+    third = _attempt(verdict, session.again(symmetric=False), exchanged=True)
+    return third if isinstance(third, Equal) else first
+
+
+def _attempt(
+    verdict: Callable[[Session, bool], Verdict], session: Session, *, exchanged: bool
+) -> Verdict:
     try:
-        found = verdict(session)
+        return verdict(session, exchanged)
     except UndecidedError as reason:
-        found = Undecided(str(reason))
+        return Undecided(str(reason))
     except RecursionError:
-        found = Undecided(_TOO_DEEP)
-    if not isinstance(found, Undecided) or not session.symbols or session.symmetric:
-        return found
-    again = _decided(verdict, session.with_symmetries())
-    return found if isinstance(again, Undecided) else again
+        return Undecided(_TOO_DEEP)
 
 
 def compare_scopes(
@@ -135,10 +147,11 @@ def compare_scopes(
     except RecursionError:
         return Undecided(_TOO_DEEP)
 
-    def verdict(session: Session) -> Verdict:
+    def verdict(session: Session, exchanged: bool) -> Verdict:
+        scopes = (candidate, reference) if exchanged else (reference, candidate)
         sides = [
             flatten(scope, {}, session.namer("the scope", side), budget.terms)
-            for scope, side in ((reference, "reference"), (candidate, "candidate"))
+            for scope, side in zip(scopes, ("reference", "candidate"), strict=True)
         ]
         return _verdict(session, [("result", sides[0], sides[1])])
 

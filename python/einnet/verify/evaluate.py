@@ -1,26 +1,31 @@
 """Values of flat sums at given positions, in prime fields, all rounds at once.
 
-A term is a product of arrays, one per read or guard, each over the summation iterators that it
-depends on; the sums are eliminated one after another, the cheapest first, so that no array is
-larger than what really depends on its iterators jointly. Positions go in chunks, and a sum that
-is too long for a chunk goes in pieces: memory does not grow with the extents.
+A term is evaluated only where it is live: positions at which a guard fails are left out, and of
+each sum only the points that its guards leave at a position, which move along with it. What remains
+is a product of arrays, one per read or guard, each over the summation iterators that it depends on;
+the sums are eliminated one after another, the cheapest first, so that no array is larger than what
+really depends on its iterators jointly. Positions go in chunks, and a sum that is too long for a
+chunk goes in pieces: memory does not grow with the extents.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from math import prod
+from dataclasses import dataclass
+from math import gcd, prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from einnet.expr.index import evaluate, iterators_of
-from einnet.expr.nodes import Guard, Tensor
+from einnet.expr.index import Index, evaluate, iterators_of, var
+from einnet.expr.nodes import Guard, Iterator, Residue, Tensor, Within
 from einnet.verify.cells import holds
 from einnet.verify.field import Fields, Values
-from einnet.verify.flatten import Element, FlatTerm
+from einnet.verify.flatten import Element, FlatTerm, UndecidedError
 
 Integers = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 Lookup = Callable[[Tensor, Integers], Values]
 """Elements of a leaf tensor by row-major index, which may be out of range where the term is not
 live; the result has the rounds as an additional leading axis."""
@@ -32,13 +37,22 @@ _CHUNK = 1 << 16
 """Elements of one array, for all rounds together about a megabyte."""
 
 
+class Work:
+    """Array elements that may still be evaluated."""
+
+    def __init__(self, elements: int) -> None:
+        self._all = self._left = elements
+
+    def take(self, elements: int) -> None:
+        """Raises UndecidedError when no more are left."""
+        self._left -= elements
+        if self._left < 0:
+            raise UndecidedError(f"evaluating takes more than {self._all} array elements")
+
+
 def cost(terms: Sequence[FlatTerm]) -> int:
-    """Array elements that one position takes, an estimate."""
-    total = 0
-    for term in terms:
-        sizes = {i.name: i.extent for i in term.sums}
-        total += sum(_steps(_dependences(term), sizes)) + 1
-    return total
+    """Array elements that one position takes at most, where all terms are live."""
+    return sum(_peak_and_total(term)[1] for term in terms)
 
 
 def evaluate_terms(
@@ -47,21 +61,208 @@ def evaluate_terms(
     positions: Integers,
     lookup: Lookup,
     fields: Fields,
+    work: Work,
 ) -> Values:
-    """The sum of the terms at `positions[n, axis]`: field elements `[round, n]`."""
+    """The sum of the terms at `positions[n, axis]`: field elements `[round, n]`.
+
+    Raises UndecidedError when that takes more than the work.
+    """
     total = np.zeros((fields.rounds, len(positions)), np.uint64)
     for term in terms:
-        sums = {i.name: np.arange(i.lo, i.hi, dtype=np.int64) for i in term.sums}
-        sizes = {n: len(v) for n, v in sums.items()}
-        peak = max(_steps(_dependences(term), sizes), default=1)
-        rows = max(1, _CHUNK // max(peak, 1))
+        work.take(len(positions))
+        live = _live_positions(term, axes, positions)
         weight = fields.constant(term.coefficient, 2)
-        for start in range(0, len(positions), rows):
-            part = positions[start : start + rows]
-            values = {n: part[:, a] for a, n in enumerate(axes)}
-            sum_ = _term(term, values, sums, len(part), lookup, fields)
-            total[:, start : start + rows] += fields.reduced(sum_ * weight)
+        rows = max(1, _CHUNK // _peak_and_total(term)[0])
+        for start in range(0, len(live), rows):
+            part = live[start : start + rows]
+            values = {n: positions[part, a] for a, n in enumerate(axes)}
+            sum_ = _term(term, values, len(part), lookup, fields, work)
+            total[:, part] += fields.reduced(sum_ * weight)
     return fields.reduced(total)
+
+
+def _live_positions(term: FlatTerm, axes: Sequence[str], positions: Integers) -> Integers:
+    """The numbers of the positions at which the guards on them alone hold."""
+    live = np.arange(len(positions))
+    sums = {i.name for i in term.sums}
+    for guard in term.guards:
+        if not iterators_of(guard.index) & sums:
+            values = {n: positions[live, a] for a, n in enumerate(axes)}
+            zero = np.zeros(len(live), np.int64)
+            live = live[holds(guard, evaluate(guard.index, values.__getitem__, zero))]
+    return live
+
+
+def _peak_and_total(term: FlatTerm) -> tuple[int, int]:
+    """Elements of the largest array that one position takes, and of all arrays, at most."""
+    alone = _guards_of_sums(term)
+    windows = {i.name: _window_size(i, alone[i.name]) for i in term.sums}
+    sizes = {n: _live_size(n, windows[n], alone[n]) for n in windows}
+    # Guards other than windows are evaluated at every point.
+    scanned = [windows[n] for n in windows if any(_as_window(g, n) is None for g in alone[n])]
+    steps = _steps(_dependences(term), sizes)
+    return max([1, *steps, *scanned]), 1 + sum(steps) + sum(scanned)
+
+
+# Points of sums -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class _Points:
+    """Points of a sum: `values[row or 1, n]`, of which those count that are `live`, if not all."""
+
+    values: Integers
+    live: Flags | None
+
+    @property
+    def count(self) -> int:
+        return self.values.shape[1]
+
+    def halves(self) -> tuple[_Points, _Points]:
+        middle = self.count // 2
+        first, second = (
+            _Points(self.values[:, part], None if self.live is None else self.live[:, part])
+            for part in (slice(middle), slice(middle, None))
+        )
+        return first, second
+
+
+def _guards_of_sums(term: FlatTerm) -> dict[str, list[Guard]]:
+    """For each sum the guards on it and no other one."""
+    alone: dict[str, list[Guard]] = {i.name: [] for i in term.sums}
+    for guard in term.guards:
+        names = iterators_of(guard.index) & alone.keys()
+        if len(names) == 1:
+            alone[next(iter(names))].append(guard)
+    return alone
+
+
+def _as_window(guard: Guard, name: str) -> tuple[int, Index] | None:
+    """(c, e) for a range guard on `c * sum + e` where e does not depend on the sum."""
+    return _linear(guard.index, name) if isinstance(guard, Within) else None
+
+
+def _linear(index: Index, name: str) -> tuple[int, Index] | None:
+    factor = index.coefficient(name)
+    rest = index - var(name) * factor
+    return None if not factor or name in iterators_of(rest) else (factor, rest)
+
+
+def _window_size(iterator: Iterator, guards: Sequence[Guard]) -> int:
+    """How many points of the sum range guards leave at one position, at most."""
+    size = iterator.extent
+    for guard in guards:
+        window = _as_window(guard, iterator.name)
+        if window is not None and isinstance(guard, Within):
+            size = min(size, -(-(guard.hi - guard.lo) // abs(window[0])))
+    return max(size, 1)
+
+
+def _live_size(name: str, size: int, guards: Sequence[Guard]) -> int:
+    """How many of `size` consecutive points residue guards leave at one position, at most."""
+    periods = [1]
+    for guard in guards:
+        linear = _linear(guard.index, name)
+        if isinstance(guard, Residue) and linear is not None:
+            periods.append(guard.modulus // gcd(linear[0], guard.modulus))
+    return -(-size // max(periods))
+
+
+def _points(
+    iterator: Iterator, guards: Sequence[Guard], position: Arrays, rows: int, work: Work
+) -> _Points:
+    """The points of a sum at which guards on it alone hold, at least at one of the positions."""
+    name, zero = iterator.name, np.zeros((rows, 1), np.int64)
+    column = {n: v[:, None] for n, v in position.items()}
+    first, last = zero + iterator.lo, zero + (iterator.hi - 1)
+    others: list[Guard] = []
+    for guard in guards:
+        window = _as_window(guard, name)
+        if window is None or not isinstance(guard, Within):
+            others.append(guard)
+            continue
+        factor, rest = window
+        moved = evaluate(rest, column.__getitem__, zero)
+        low, high = guard.lo - moved, guard.hi - 1 - moved
+        if factor < 0:
+            factor, low, high = -factor, -high, -low
+        first, last = np.maximum(first, -(-low // factor)), np.minimum(last, high // factor)
+    longest = int(np.max(last - first, initial=-1)) + 1
+    longest = int(np.max(last - first, initial=-1)) + 1
+    if longest < iterator.extent:
+        found = first + np.arange(longest)
+    else:
+        found = np.arange(iterator.lo, iterator.hi)[None]
+    # Windows that are shorter than the longest are filled up with points that do not count.
+    live = (found >= first) & (found <= last)
+    found = np.clip(found, iterator.lo, iterator.hi - 1)
+    for guard in others:
+        work.take(live.size)
+        index = evaluate(guard.index, {**column, name: found}.__getitem__, zero[:1])
+        live = live & holds(guard, index)
+    most = int(live.sum(axis=1).max(initial=0))
+    if most < live.shape[1]:
+        kept = np.argsort(~live, axis=1, kind="stable")[:, :most]
+        found = np.take_along_axis(np.broadcast_to(found, live.shape), kept, axis=1)
+        live = np.take_along_axis(live, kept, axis=1)
+    return _Points(found, None if live.all() else live)
+
+
+# Terms --------------------------------------------------------------------------------------
+
+
+def _term(
+    term: FlatTerm, position: Arrays, rows: int, lookup: Lookup, fields: Fields, work: Work
+) -> Values:
+    """The term without its coefficient at some positions, `[round, row]`; guards on positions alone
+    hold there."""
+    alone = _guards_of_sums(term)
+    sums: dict[str, _Points] = {}
+    for iterator in term.sums:
+        sums[iterator.name] = _points(iterator, alone[iterator.name], position, rows, work)
+        if not sums[iterator.name].count:
+            return np.zeros((fields.rounds, rows), np.uint64)
+    return _summed(term, position, sums, rows, lookup, fields, work)
+
+
+def _summed(
+    term: FlatTerm,
+    position: Arrays,
+    sums: dict[str, _Points],
+    rows: int,
+    lookup: Lookup,
+    fields: Fields,
+    work: Work,
+) -> Values:
+    """The sum over the points, in pieces if it is too long."""
+    sizes = {n: p.count for n, p in sums.items()}
+    steps = _steps(_dependences(term), sizes)
+    if max(steps, default=1) > 4 * _CHUNK:
+        longest = max(sizes, key=lambda n: sizes[n])
+        pieces = (
+            _summed(term, position, {**sums, longest: half}, rows, lookup, fields, work)
+            for half in sums[longest].halves()
+        )
+        return fields.reduced(np.add(*pieces))
+    work.take(rows * (1 + sum(steps)))
+    environment = _environment(position, sums, rows)
+    scalar = np.zeros((1,) * (1 + len(sums)), np.int64)
+    arrays: list[tuple[frozenset[str], Values]] = []
+    for axis, (name, points) in enumerate(sums.items(), start=1):
+        if points.live is not None:
+            live = _along(points.live.astype(np.uint64), axis, scalar.ndim)
+            arrays.append((frozenset({name}), live[None]))
+    for guard in term.guards:
+        names = iterators_of(guard.index) & sums.keys()
+        if len(names) > 1:
+            mask = holds(guard, evaluate(guard.index, environment.__getitem__, scalar))
+            if not mask.all():
+                arrays.append((names, mask.astype(np.uint64)[None]))
+    for element in term.elements:
+        depends = frozenset[str]().union(*(iterators_of(i) for i in element.index)) & sums.keys()
+        arrays.append((depends, _element(element, environment, scalar, lookup)))
+    result = _contracted(arrays, sizes, fields)
+    return np.broadcast_to(result, (fields.rounds, rows))
 
 
 def _dependences(term: FlatTerm) -> list[frozenset[str]]:
@@ -95,53 +296,19 @@ def _next(dependences: Sequence[frozenset[str]], sizes: Mapping[str, int]) -> fr
     return min(joint.values(), key=lambda d: (prod(sizes[n] for n in d), sorted(d)))
 
 
-def _term(
-    term: FlatTerm, position: Arrays, sums: Arrays, rows: int, lookup: Lookup, fields: Fields
-) -> Values:
-    """The term without its coefficient at some positions, `[round, row]`."""
-    zero = np.zeros((fields.rounds, rows), np.uint64)
-    sums = _live(term.guards, position, sums, rows)
-    if not all(len(v) for v in sums.values()):
-        return zero
-    sizes = {n: len(v) for n, v in sums.items()}
-    if max(_steps(_dependences(term), sizes), default=1) > 4 * _CHUNK:
-        longest = max(sizes, key=lambda n: sizes[n])
-        for piece in np.array_split(sums[longest], 2):
-            zero += _term(term, position, {**sums, longest: piece}, rows, lookup, fields)
-        return fields.reduced(zero)
-    environment = _environment(position, sums, rows)
-    scalar = np.zeros((1,) * (1 + len(sums)), np.int64)
-    arrays: list[tuple[frozenset[str], Values]] = []
-    for guard in term.guards:
-        mask = holds(guard, evaluate(guard.index, environment.__getitem__, scalar))
-        if not mask.all():
-            arrays.append((iterators_of(guard.index) & sums.keys(), mask.astype(np.uint64)[None]))
-    for element in term.elements:
-        depends = frozenset[str]().union(*(iterators_of(i) for i in element.index)) & sums.keys()
-        arrays.append((depends, _element(element, environment, scalar, lookup)))
-    return np.broadcast_to(_contracted(arrays, sizes, fields), zero.shape)
-
-
-def _live(guards: Sequence[Guard], position: Arrays, sums: Arrays, rows: int) -> Arrays:
-    """The summation iterators' values without those that a guard excludes at every position."""
-    result = dict(sums)
-    for guard in guards:
-        names = iterators_of(guard.index) & sums.keys()
-        if len(names) == 1:
-            (name,) = names
-            environment = _environment(position, {name: result[name]}, rows)
-            value = evaluate(guard.index, environment.__getitem__, np.zeros((1, 1), np.int64))
-            result[name] = result[name][holds(guard, value).any(axis=0)]
-    return result
-
-
-def _environment(position: Arrays, sums: Arrays, rows: int) -> Arrays:
+def _environment(position: Arrays, sums: Mapping[str, _Points], rows: int) -> Arrays:
     """Every iterator's values on an axis of their own: the positions first, then the sums."""
     rank = 1 + len(sums)
     environment = {n: v.reshape((rows,) + (1,) * (rank - 1)) for n, v in position.items()}
-    for axis, (name, values) in enumerate(sums.items(), start=1):
-        environment[name] = values.reshape((1,) * axis + (-1,) + (1,) * (rank - axis - 1))
+    for axis, (name, points) in enumerate(sums.items(), start=1):
+        environment[name] = _along(points.values, axis, rank)
     return environment
+
+
+def _along(values: NDArray[Any], axis: int, rank: int) -> NDArray[Any]:
+    """`values[row or 1, n]` with n as another axis."""
+    rows, points = values.shape
+    return values.reshape((rows,) + (1,) * (axis - 1) + (points,) + (1,) * (rank - axis - 1))
 
 
 def _element(element: Element, environment: Arrays, scalar: Integers, lookup: Lookup) -> Values:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from einnet.expr.program import Program
 from einnet.verify.certificate import Certificate
+from einnet.verify.change import parting
 from einnet.verify.equivalence import Different, Equal, Undecided, compare
 from einnet.verify.segment import DEFAULT_BUDGET, Budget
 
@@ -44,3 +46,40 @@ def verify_plan(
     if isinstance(verdict, Equal):
         return VerifiedProgram(plan, verdict.certificate, _SEAL)
     return verdict
+
+
+def verify_plans(
+    reference: Program,
+    plans: Sequence[Program],
+    *,
+    seed: int = 0,
+    rounds: int = 2,
+    budget: Budget = DEFAULT_BUDGET,
+) -> tuple[VerifiedProgram | Different | Undecided, ...]:
+    """As `verify_plan`, for plans that have much in common: one after the first that is proved is
+    compared with that one, and only where the two part. If they are not shown equal so, it is
+    compared with the reference."""
+    found: list[VerifiedProgram | Different | Undecided] = []
+    first: VerifiedProgram | None = None
+    for plan in plans:
+        verdict = None
+        parts = None if first is None else parting(first.program, plan)
+        if first is not None and parts is not None:
+            part = compare(*parts, seed=seed, rounds=rounds, budget=budget)
+            if isinstance(part, Equal):
+                verdict = VerifiedProgram(plan, _both(first.certificate, part.certificate), _SEAL)
+        if verdict is None:
+            verdict = verify_plan(reference, plan, seed=seed, rounds=rounds, budget=budget)
+        if first is None and isinstance(verdict, VerifiedProgram):
+            first = verdict
+        found.append(verdict)
+    return tuple(found)
+
+
+def _both(first: Certificate, second: Certificate) -> Certificate:
+    """The certificate of what two proofs together show."""
+    return replace(
+        first,
+        segments=(*first.segments, *second.segments),
+        comparisons=first.comparisons + second.comparisons,
+    )

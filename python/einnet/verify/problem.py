@@ -111,13 +111,16 @@ def _from_zero(problem: Problem) -> Problem:
 
 
 def _split_digits(problem: Problem) -> Problem | None:
-    """Split the first axis whose period divides its extent into quotient and residue."""
-    for place, axis in enumerate(problem.axes):
+    """Split every axis whose period divides its extent into quotient and residue."""
+    axes: list[Iterator] = []
+    values: dict[str, Index] = {}
+    for axis in problem.axes:
         whole = problem.period(axis.name)
         if 1 < whole < axis.extent and axis.extent % whole == 0:
             high = Iterator(f"{axis.name}q", 0, axis.extent // whole)
             low = Iterator(f"{axis.name}r", 0, whole)
-            axes = (*problem.axes[:place], high, low, *problem.axes[place + 1 :])
-            value = var(high.name) * whole + var(low.name)
-            return _substituted(problem, {axis.name: value}, axes)
-    return None
+            axes += [high, low]
+            values[axis.name] = var(high.name) * whole + var(low.name)
+        else:
+            axes.append(axis)
+    return _substituted(problem, values, tuple(axes)) if values else None

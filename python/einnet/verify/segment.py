@@ -14,7 +14,7 @@ from einnet.expr.index import evaluate
 from einnet.expr.nodes import Tensor
 from einnet.verify.cells import Cells, Integers, Patch, cells_of, grid
 from einnet.verify.certificate import Segment
-from einnet.verify.evaluate import Lookup, cost, evaluate_terms
+from einnet.verify.evaluate import Lookup, Work, evaluate_terms
 from einnet.verify.field import Randoms, Values
 from einnet.verify.flatten import FlatScope, FlatTerm, UndecidedError, narrow
 from einnet.verify.positions import AFFINE, EVERY, SIMPLEX, positions_of, slope_count
@@ -30,7 +30,8 @@ class Budget:
     """How far the verifier goes before it gives up.
 
     `terms`: of one flat sum; `cells`: of one comparison; `enumerated`: positions of coupled axes
-    that are listed to find cells; `work`: array elements that one comparison evaluates;
+    that are listed to find cells; `positions`: at which one comparison evaluates, and `work`: the
+    array elements that it evaluates there;
     `maps`: index maps tried between two calls of a function; `interpreted`: array elements
     evaluated to refute programs with nonlinear functions.
     """
@@ -38,6 +39,7 @@ class Budget:
     terms: int = 4096
     cells: int = 1 << 14
     enumerated: int = 1 << 21
+    positions: int = 1 << 21
     work: int = 1 << 26
     maps: int = 24
     interpreted: int = 1 << 22
@@ -83,8 +85,9 @@ def check(
     lookup = random_elements(randoms)
     axes = [a.name for a in problem.axes]
     rows = plan.positions
-    left = evaluate_terms(problem.reference, axes, rows, lookup, randoms.fields)
-    right = evaluate_terms(problem.candidate, axes, rows, lookup, randoms.fields)
+    work = Work(budget.work)
+    left = evaluate_terms(problem.reference, axes, rows, lookup, randoms.fields, work)
+    right = evaluate_terms(problem.candidate, axes, rows, lookup, randoms.fields, work)
     different = left != right
     if not different.any():
         cells = len(plan.patches) or len(rows)
@@ -121,22 +124,22 @@ class _Plan:
 
 
 def _plan(problem: Problem, budget: Budget) -> _Plan:
-    effort = cost(problem.terms)
+    # Every term looks at every position.
+    allowed = min(budget.positions, budget.work // max(len(problem.terms), 1))
     try:
-        return _by_cells(problem, effort, budget)
+        return _by_cells(problem, allowed, budget)
     except UndecidedError:
-        if problem.positions * effort > budget.work:
+        if problem.positions > allowed:
             raise
         rows = grid([a.extent for a in problem.axes]).T
         return _Plan(rows, np.arange(len(rows)), (), 0, EVERY)
 
 
-def _by_cells(problem: Problem, effort: int, budget: Budget) -> _Plan:
+def _by_cells(problem: Problem, allowed: int, budget: Budget) -> _Plan:
     cells = cells_of(problem, budget.enumerated)
     if cells.count > budget.cells:
         raise UndecidedError(f"{cells.count} cells are more than the budget of {budget.cells}")
     slopes = slope_count(problem, cells.periods)
-    allowed = budget.work // max(effort, 1)
     found, numbers = _deciding(problem, cells, slopes, allowed)
     method = AFFINE if slopes <= 2 else SIMPLEX
     return _Plan(found, numbers, tuple(cells), slopes, method)

@@ -6,7 +6,7 @@ the sum moves along with it, and the live set is the same everywhere.
 
 from __future__ import annotations
 
-from einnet.expr.index import Index, Ranges, Var, bounds, var
+from einnet.expr.index import Index, Ranges, Var, bounds, iterators_of, linear, var
 from einnet.expr.nodes import Guard, Iterator, Within
 from einnet.verify.flatten import FlatTerm, simplify, substitute_flat
 
@@ -46,8 +46,8 @@ def _variety(term: FlatTerm, ranges: Ranges) -> int:
 
 
 def _parts(index: Index, ranges: Ranges) -> tuple[Index, Index]:
-    """The bare traversal iterators of an index, and the rest."""
-    moving = tuple(t for t in index.terms if isinstance(t[0], Var) and t[0].name in ranges)
+    """What of an index the position alone decides, quotients of it included, and the rest."""
+    moving = tuple(t for t in index.terms if iterators_of(linear(0, [t])) <= ranges.keys())
     fixed = tuple(t for t in index.terms if t not in moving)
     return Index(0, moving), Index(index.const, fixed)
 
@@ -56,11 +56,11 @@ def _skewed(term: FlatTerm, guard: Guard, iterator: Iterator, ranges: Ranges) ->
     """The term with the sum moved along with the position, so that the guard stands still."""
     if not isinstance(guard, Within):
         return None
-    moving, _ = _parts(guard.index, ranges)
+    moving = tuple((a, c) for a, c in guard.index.terms if isinstance(a, Var) and a.name in ranges)
     factor = guard.index.coefficient(iterator.name)
-    if not moving.terms or factor == 0 or any(c % factor for _, c in moving.terms):
+    if not moving or factor == 0 or any(c % factor for _, c in moving):
         return None
-    shift = Index(0, tuple((a, c // factor) for a, c in moving.terms))
+    shift = Index(0, tuple((a, c // factor) for a, c in moving))
     low, high = bounds(shift, ranges)
     moved = Iterator(iterator.name, iterator.lo + low, iterator.hi + high)
     sums = tuple(moved if i == iterator else i for i in term.sums)

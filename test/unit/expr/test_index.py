@@ -94,6 +94,14 @@ def test_bounds_recognise_a_scaled_remainder():
     assert bounds(-digit, ranges) == (-5, 0)
 
 
+def test_bounds_recognise_a_digit():
+    ranges = {"m": Range(0, 72)}
+    digit = mod(floordiv(var("m"), 6, ranges), 6, ranges)
+    assert str(digit) == "m div 6-6*(m div 36)"
+    assert bounds(digit, ranges) == (0, 5)
+    assert bounds(-digit * 2 + 1, ranges) == (-9, 1)
+
+
 @given(spaces_with(), st.data())
 def test_substitution_is_composition(case: tuple[Space, Arithmetic], data: st.DataObject):
     ranges, built = case

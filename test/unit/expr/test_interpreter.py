@@ -219,5 +219,8 @@ def test_a_call_in_the_field_is_a_function_of_its_name_and_arguments():
     one = field.call("relu", [a])
     assert one[0] == one[2] != one[1]
     assert (field.call("tanh", [a]) != one).all()
-    assert (field.call("maximum", [a, b]) != field.call("maximum", [b, a]))[1]
+    two = field.call("maximum", [a, b])
+    assert two[0] == two[2] != two[1] != one[1]
+    assert (two == field.call("maximum", [b, a])).all()
+    assert (two != field.call("maximum", [a, a])).all()
     assert ((one >= 0) & (one < PRIME)).all()

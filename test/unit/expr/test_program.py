@@ -35,7 +35,7 @@ PROGRAM = Program(
         define("b", "a[i] + W[i]"),
         define("c", "b[i] * X[i]"),
         define("d", "X[i] * X[i]"),
-        Opaque((T["e"], T["f"]), (T["c"],), "split", 0),
+        Opaque((T["e"], T["f"]), (T["c"],), "tensor.split", 0),
     ),
     (T["f"],),
     frozenset({"W"}),
@@ -62,6 +62,14 @@ def test_dead_statements_go_with_what_only_they_need():
     assert only_a.statements == PROGRAM.statements[:1]
     # One needed result keeps an operation of several.
     assert PROGRAM.statements[4] in without_dead(replace(PROGRAM, outputs=(T["e"],))).statements
+
+
+def test_operations_with_effects_stay():
+    call = Opaque((T["e"],), (T["X"],), "func.call", 1)
+    store = Opaque((), (T["X"],), "tensor.store", 2)
+    program = replace(PROGRAM, statements=(call, *PROGRAM.statements, store))
+    kept = without_dead(replace(program, outputs=(T["a"],))).statements
+    assert kept == (call, PROGRAM.statements[0], store)
 
 
 def test_uses_count_statements_and_outputs():

@@ -66,6 +66,18 @@ WORKLOADS = {
         1,
         3,
     ),
+    # PET's tiles without halo, and what they leave out on either side.
+    "conv 5x5 as tiles of 10x38 and their seams": Workload(
+        {"X": (1, 48, 38, 38), "K": (48, 48, 5, 5)},
+        "L<f:48,h:38,w:38> S<c:48,r:5,s:5> X[0,c,h+r-2,w+s-2]*K[f,c,r,s]",
+        "L<f:48,h:38,w:38> S<c:48,r:5,s:5> "
+        + " + ".join(
+            f"X[0,c,h+r-2,w+s-2]*K[f,c,r,s]*[{lo} <= h mod 10+r-2 < {lo + 10}]"
+            for lo in (-10, 0, 10)
+        ),
+        5 * 14,
+        204,
+    ),
     "merged image 16x56x56": Workload(
         {"X": (16, 64, 56, 56), "K": (64, 64, 3, 3)},
         "L<f:64,m:50176> S<c:64,r:3,s:3> "

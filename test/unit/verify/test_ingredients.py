@@ -27,13 +27,16 @@ dense oracle of `bench`, that the verifier then accepts, while the whole verifie
 | arguments equal everywhere under it | `test_ingredient_is_necessary[equality under a cut]` |
 | symmetries of a call hold everywhere | `test_proof_of_symmetries_is_necessary` |
 | all arguments of a call | `test_ingredient_is_necessary[every argument of a call]` |
+| functions that keep 0, and no others | `test_ingredient_is_necessary[functions that keep 0]` |
+| a call is 0 outside of its support | `test_ingredient_is_necessary[guards of a support]` |
+| the guards of all terms bound a support | `test_ingredient_is_necessary[terms of a support]` |
 | the random inputs depend on all of an index | `test_ingredient_is_necessary[random inputs]` |
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -43,7 +46,7 @@ from verify_cases import Shapes, program, single
 
 from einnet.expr.index import iterators_of, var
 from einnet.expr.program import Program
-from einnet.verify import cells, cuts, field, flatten, periods, positions, problem, segment
+from einnet.verify import cells, cuts, field, flatten, periods, positions, problem, segment, support
 from einnet.verify import straighten as straightening
 from einnet.verify.certificate import Segment
 from einnet.verify.equivalence import Different, Equal, compare
@@ -78,6 +81,24 @@ def are_unequal(reference: Program, candidate: Program) -> bool:
 
 
 # What takes the place of an ingredient -----------------------------------------------------------
+
+
+def all_keep_zero(functions: Any) -> Any:
+    return {n: replace(f, keeps_zero=True) for n, f in functions.items()}
+
+
+def without_guards(support_of: Function) -> Function:
+    def found(arguments: object) -> Any:
+        return replace(support_of(arguments), guards=())
+
+    return found
+
+
+def of_the_first_term(_: Function) -> Function:
+    def common(arguments: Any) -> Any:
+        return list(arguments[0].terms[0].guards)
+
+    return common
 
 
 def no_periods(_: Function) -> Function:
@@ -340,6 +361,30 @@ INGREDIENTS = {
         {"X": (6,), "Z": (6,)},
         "L<v:6> maximum(X[v], Z[v])",
         "L<v:6> maximum(X[v], 2*Z[v])",
+    ),
+    "functions that keep 0": Ingredient(
+        cuts,
+        "FUNCTIONS",
+        all_keep_zero,
+        {"X": (8,)},
+        "L<v:9> exp(X[v-1])",
+        "L<v:9> exp(X[v-1])*[1 <= v < 9]",
+    ),
+    "guards of a support": Ingredient(
+        cuts,
+        "support_of",
+        without_guards,
+        {"X": (8,)},
+        "L<v:8> relu(X[v]*[v mod 2 = 0])",
+        (("R", "L<u:4> relu(X[2*u])"), ("Y", "L<v:8> R[v div 2]")),
+    ),
+    "terms of a support": Ingredient(
+        support,
+        "_common",
+        of_the_first_term,
+        {"X": (8,), "Z": (8,)},
+        "L<v:8> relu(X[v]*[v mod 2 = 0] + Z[v])",
+        "L<v:8> relu(X[v]*[v mod 2 = 0] + Z[v])*[v mod 2 = 0]",
     ),
     "random inputs": Ingredient(
         Randoms, "at", of_the_last_digit, {"M": (4, 5)}, "L<i:4,j:5> M[i,j]", "L<i:4,j:5> M[0,j]"

@@ -71,7 +71,7 @@ def test_an_input_may_be_called_like_a_symbol() -> None:
     # The result of the first opaque operation is named by the verifier.
     shapes = {"A": (4,), "reference.opaque#0.0": (4,)}
     reference = program(
-        shapes, [Opaque((Tensor("O", (4,)),), (Tensor("A", (4,)),), "sort", 0)], ["O"]
+        shapes, [Opaque((Tensor("O", (4,)),), (Tensor("A", (4,)),), "tensor.sort", 0)], ["O"]
     )
     candidate = program(shapes, [], ["reference.opaque#0.0"])
     assert not isinstance(compare(reference, candidate), Equal)
@@ -134,7 +134,7 @@ def test_effects_have_to_stay() -> None:
 
 def test_what_is_read_after_an_effect_is_something_else() -> None:
     shapes = {"M": (), "A": (4,)}
-    first, second = (Opaque((Tensor(n, (4,)),), (Tensor("M", ()),), "load", 0) for n in "PQ")
+    first, second = (Opaque((Tensor(n, (4,)),), (Tensor("M", ()),), "tensor.load", 0) for n in "PQ")
     store = Opaque((), (Tensor("M", ()), Tensor("A", (4,))), "store", 0)
     difference = ("Y", "L<i:4> P[i] - Q[i]")
     reference = program(shapes, [first, store, second, difference], ["Y"])
@@ -143,6 +143,29 @@ def test_what_is_read_after_an_effect_is_something_else() -> None:
     assert isinstance(compare(reference, zero), Undecided)
     unchanged = program(shapes, [first, second, store, difference], ["Y"])
     assert isinstance(compare(unchanged, zero), Equal)
+
+
+def test_an_operation_with_an_effect_may_have_another_result_every_time() -> None:
+    shapes = {"A": (4,)}
+
+    def drawing(*results: str, y: str) -> Program:
+        draws = [Opaque((Tensor(r, (4,)),), (Tensor("A", (4,)),), "call @draw", 0) for r in results]
+        return program(shapes, [*draws, ("Y", f"L<i:4> {y}")], ["Y"])
+
+    difference = drawing("P", "Q", y="P[i] - Q[i]")
+    assert isinstance(compare(difference, drawing("P", "Q", y="2*P[i] - Q[i] - P[i]")), Equal)
+    for other in (
+        drawing("P", "Q", y="0"),
+        drawing("P", "Q", y="Q[i] - P[i]"),
+        drawing(y="0"),
+        drawing("P", y="P[i] - P[i]"),
+    ):
+        assert not isinstance(compare(difference, other), Equal)
+        assert not isinstance(compare(other, difference), Equal)
+    # Nobody reads the result; it is drawn all the same.
+    unread = drawing("P", y="A[i]")
+    assert isinstance(compare(unread, drawing("P", y="2*A[i] - A[i]")), Equal)
+    assert isinstance(compare(unread, drawing(y="A[i]")), Undecided)
 
 
 def test_a_weight_that_decides_nothing_may_be_left_out() -> None:

@@ -18,11 +18,12 @@ from verify_cases import single
 from einnet.expr.index import evaluate
 from einnet.expr.interpreter import PRIME, Field, evaluate_at
 from einnet.expr.nodes import Scope, Tensor
+from einnet.expr.text import parse_scope
 from einnet.verify import evaluate as evaluation
 from einnet.verify.cells import cells_of, grid, holds
 from einnet.verify.certificate import Certificate, Segment
 from einnet.verify.equivalence import Different, Equal, compare
-from einnet.verify.evaluate import evaluate_terms
+from einnet.verify.evaluate import Work, evaluate_terms
 from einnet.verify.field import Fields, Randoms, is_prime, random_primes
 from einnet.verify.flatten import FlatScope, UndecidedError, flatten
 from einnet.verify.periods import period
@@ -79,9 +80,53 @@ def test_flat_terms_have_the_values_of_the_expression(
         rows = grid(scope.extents).T
         terms = flat(scope)
         names = [a.name for a in terms.axes]
-        ours = evaluate_terms(terms.terms, names, rows, random_elements(randoms), randoms.fields)[0]
+        lookup_all, fields, work = random_elements(randoms), randoms.fields, Work(1 << 30)
+        ours = evaluate_terms(terms.terms, names, rows, lookup_all, fields, work)[0]
         theirs = evaluate_at(scope, list(rows.T), lookup, Field())
         assert np.array_equal(ours.astype(np.int64), theirs), f"{seed}: {scope}"
+
+
+WINDOWS = [
+    # Two windows of three and of two among 4000 points, one residue of them.
+    ("L<v:40> S<t:4000> X[t]*K[t-v]*K[2*v-t+7]", 12),
+    ("L<v:40> S<t:4000> X[t]*K[2*t-7*v]*[(t+v) mod 2 = 0]", 12),
+    ("L<v:40> S<t:4000> X[t]*[3 <= v mod 10 - t < 9]*[(2*t+v) mod 6 = 0]", 12),
+    # Dead but for a few positions.
+    ("L<v:40> S<t:400> X[t]*[7 <= v < 9]", 2 * 402 // 40 + 2),
+]
+
+
+@pytest.mark.parametrize(("text", "each"), WINDOWS, ids=[t for t, _ in WINDOWS])
+def test_work_goes_with_the_live_points(text: str, each: int) -> None:
+    scope = parse_scope(text, {"X": Tensor("X", (9,)), "K": Tensor("K", (3,))})
+    rows = grid(scope.extents).T
+    terms = flat(scope)
+    randoms = Randoms(5, 1)
+    randoms.fields = Fields((PRIME,))
+
+    def lookup(tensor: Tensor, index: tuple[np.ndarray, ...]) -> np.ndarray:
+        return randoms.at(tensor.name, index[0])[0].astype(np.int64)
+
+    found = evaluate_terms(
+        terms.terms,
+        [a.name for a in terms.axes],
+        rows,
+        random_elements(randoms),
+        randoms.fields,
+        Work(each * len(rows)),
+    )
+    assert np.array_equal(
+        found[0].astype(np.int64), evaluate_at(scope, list(rows.T), lookup, Field())
+    )
+    with pytest.raises(UndecidedError, match="takes more than 39 array elements"):
+        evaluate_terms(
+            terms.terms,
+            [a.name for a in terms.axes],
+            rows,
+            random_elements(randoms),
+            randoms.fields,
+            Work(39),
+        )
 
 
 @pytest.mark.parametrize("seed", SEEDS)
