@@ -18,9 +18,13 @@ KERNEL = "einnet.kernel"
 LIBRARY = "einnet.library"
 """Attribute of an operation: the library that computes it."""
 
+OPERATOR = "einnet.operator"
+"""Attribute of an operation: the operator that it is, in words; nothing reads it."""
+
 CORRECTION = "einnet.correction"
-"""Attribute of an operation: it computes again, by the original expression, what a partially
-equivalent mutant gets wrong, or puts that into place."""
+"""Unit attribute of an operation: it computes again, by the original expression, what a partially
+equivalent mutant gets wrong, or cuts operands for that, or puts the result into place. A
+`tensor.insert_slice` ends each correction."""
 
 CORRECTION_OF = "correction of "
 """How the label of a definition starts whose operations get that attribute; fused definitions have
@@ -28,3 +32,12 @@ several labels, joined by `+`."""
 
 PREPARE = "prepare"
 """The function that computes, once, what the entry needs that depends on weights alone."""
+
+MUTANT = "einnet.mutant"
+"""Attribute of an operation that passes a mutant on (`bridge/mutants.py`): its steps."""
+
+INCORRECT_BOXES = "einnet.incorrect_boxes"
+"""Attribute beside it: the boxes outside which the mutant was shown equal."""
+
+ORIGINAL = "einnet.original"
+"""Attribute beside it: the function that computes what the mutant stands for."""

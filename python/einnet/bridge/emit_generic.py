@@ -47,7 +47,7 @@ def emit_generic(
     total = _emit_loops(scope, values, type_, init)
     if type_ == result_type:
         return total, [init.owner, total.owner]
-    rounded = _emit_conversion(total, result_type)
+    rounded = emit_conversion(total, result_type)
     return rounded, [init.owner, rounded.owner, total.owner]
 
 
@@ -158,7 +158,7 @@ def _dimensions(places: Sequence[int], count: int) -> ir.AffineMap:
     return ir.AffineMap.get(count, 0, [ir.AffineDimExpr.get(d) for d in places])
 
 
-def _emit_conversion(value: ir.Value, type_: ir.Type) -> ir.Value:
+def emit_conversion(value: ir.Value, type_: ir.Type) -> ir.Value:
     """The tensor with every element converted."""
     old = ir.RankedTensorType(value.type)
     identity = ir.AffineMap.get_identity(old.rank)

@@ -68,6 +68,24 @@ def emit_product(
     return emit_reshape(out, definition.result.shape), [init.owner, out.owner]
 
 
+def is_read_in_place(definition: Definition, product: Product) -> bool:
+    """Whether `emit_product` can emit the product and libraries read its operands as they are:
+    each group in one piece, and not the batch innermost."""
+    scope = definition.scope
+    if scope.term.coefficient != 1 or scope.term.guards:
+        return False
+    extents = {i.name: i.hi for i in scope.traversal + scope.summation if i.lo == 0}
+    try:
+        for read, groups in zip(
+            scope.term.reads, ((_BATCH, _M, _K), (_BATCH, _K, _N)), strict=True
+        ):
+            _held_groups(read, product, groups, extents)
+    except ValueError:
+        return False
+    last = (read.index[-1].name for read in scope.term.reads if read.index)
+    return not any(name in product.batch for name in last)
+
+
 def _groups_of(product: Product) -> dict[str, tuple[str, ...]]:
     return {_BATCH: product.batch, _M: product.m, _N: product.n, _K: product.k}
 

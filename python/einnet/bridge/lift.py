@@ -139,12 +139,32 @@ def _plus(initial: Body, partial: Tensor, scope: Scope) -> Body:
 
 
 def _is_static(type_: ir.Type) -> bool:
-    return isinstance(type_, ir.RankedTensorType) and type_.has_static_shape
+    """Whether the type says a static shape and elements and no more: encodings mean anything."""
+    ranked = isinstance(type_, ir.RankedTensorType) and type_.has_static_shape
+    return ranked and ir.RankedTensorType(type_).encoding is None
 
 
 def _kind(operation: ir.Operation) -> str:
     """The operation's name without its dialect."""
     return operation.name.split(".", 1)[-1]
+
+
+def places_of(function: func.FuncOp) -> dict[str, ir.Location]:
+    """The locations of the operations of the function's block, by the labels of what they lift to;
+    the first one where several have the same."""
+    counts: dict[str, int] = {}
+    found: dict[str, ir.Location] = {}
+    for view in function.regions[0].blocks[0].operations:
+        operation = view.operation
+        found.setdefault(_numbered_label(operation, counts), operation.location)
+    return found
+
+
+def _numbered_label(operation: ir.Operation, counts: dict[str, int]) -> str:
+    """The operation's label, or its kind and its number among those of its kind in `counts`."""
+    kind = _kind(operation)
+    counts[kind] = counts.get(kind, 0) + 1
+    return _label(operation) or f"{kind}.{counts[kind]}"
 
 
 def _label(operation: ir.Operation) -> str | None:
@@ -210,9 +230,7 @@ class _FunctionLifter:
         return program, tuple(r for r in self.refusals if r.handle in opaque)
 
     def statements_of(self, handle: int, operation: ir.Operation) -> Iterable[Statement]:
-        kind = _kind(operation)
-        self.counts[kind] = self.counts.get(kind, 0) + 1
-        label = _label(operation) or f"{kind}.{self.counts[kind]}"
+        label = _numbered_label(operation, self.counts)
         try:
             definitions = _definitions(operation, self.name_of, label, self.taken)
         except NotExpressible as refusal:
@@ -260,9 +278,9 @@ def _used(statements: list[Statement], outputs: tuple[Tensor, ...]) -> list[Stat
     needed = {t.name for t in outputs}
     kept: list[Statement] = []
     for statement in reversed(statements):
-        results = results_of(statement)
-        nullary = isinstance(statement, Opaque) and results and not statement.operands
-        if nullary and not any(t.name in needed for t in results):
+        pure = isinstance(statement, Opaque) and not statement.may_have_effects
+        nullary = pure and not statement.operands
+        if nullary and not any(t.name in needed for t in results_of(statement)):
             continue
         kept.append(statement)
         needed.update(t.name for t in statement.operands)

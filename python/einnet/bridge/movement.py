@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from mlir import ir
 
+from einnet.bridge.attributes import MUTANT
 from einnet.bridge.constants import constant_of, dense_elements, is_number
 from einnet.bridge.generic import positions
 from einnet.bridge.guards import conjunction
@@ -261,9 +262,16 @@ def _elementwise(operation: ir.Operation, name_of: NameOf, here: Here, ranges: R
     return data_body(evaluate_operation(operation, values, region))
 
 
+def _cast(operation: ir.Operation, _: NameOf, __: Here, ___: Ranges) -> Body:
+    if MUTANT in operation.attributes:
+        raise NotExpressible("a mutant without its corrections, which einnet-correct adds")
+    raise NotExpressible(f"{operation.name} is not part of the expression language")
+
+
 _LIFTS: dict[str, Lift] = {
     "arith.constant": _constant,
     "arith.extf": _identity,
+    "builtin.unrealized_conversion_cast": _cast,
     "tensor.cast": _identity,
     "tensor.collapse_shape": _reshape,
     "tensor.concat": _concat,

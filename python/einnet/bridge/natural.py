@@ -25,7 +25,7 @@ from einnet.expr.nodes import (
     box_of,
     factors_of,
 )
-from einnet.expr.program import Definition, Opaque, Program, Statement, results_of
+from einnet.expr.program import Definition, Program, Statement, without_dead
 from einnet.expr.transform import inline_reads, substitute_body
 
 
@@ -42,26 +42,13 @@ def natural(program: Program) -> Program:
         if isinstance(statement, Definition) and statement.library is None:
             scope = _compose_movements(natural_scope(statement.scope), movements)
             statement = replace(statement, scope=scope)
-            if _moves(scope, statement.result):
+            if moves(scope, statement.result):
                 movements[statement.result.name] = scope
         statements.append(statement)
-    return _without_dead(replace(program, statements=tuple(statements)))
+    return without_dead(replace(program, statements=tuple(statements)))
 
 
-def _without_dead(program: Program) -> Program:
-    """The program without definitions that nothing needs; opaque operations may have effects."""
-    needed = {t.name for t in program.outputs}
-    kept: list[Statement] = []
-    for statement in reversed(program.statements):
-        results = results_of(statement)
-        effect = isinstance(statement, Opaque) and not results
-        if effect or any(t.name in needed for t in results):
-            kept.append(statement)
-            needed.update(t.name for t in statement.operands)
-    return replace(program, statements=tuple(reversed(kept)))
-
-
-def _moves(scope: Scope, result: Tensor) -> bool:
+def moves(scope: Scope, result: Tensor) -> bool:
     """Whether the scope only moves elements of one tensor of its own type, or is a constant."""
     if scope.summation or len(scope.body) > 1:
         return False
@@ -80,13 +67,13 @@ def _moves(scope: Scope, result: Tensor) -> bool:
 
 def _compose_movements(scope: Scope, movements: dict[str, Scope]) -> Scope:
     """Compose each movement that the scope reads, in order of reading, where it lines up."""
-    limit = None if _is_one_read(scope) else _mods(scope)
+    limit = None if _is_one_read(scope) else mods(scope)
     for name in _tensors_read(scope):
         movement = movements.get(name)
         if movement is None:
             continue
         composed = natural_scope(inline_reads(replace_sources(scope, {name: movement})))
-        if limit is None or _mods(composed) <= limit:
+        if limit is None or mods(composed) <= limit:
             scope = composed
     return scope
 
@@ -105,7 +92,7 @@ def _tensors_read(scope: Scope) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _mods(scope: Scope) -> int:
+def mods(scope: Scope) -> int:
     """How many `mod`s the indices of reads hold."""
     return sum(_mods_in(e) for f in factors_of(scope.body) if isinstance(f, Read) for e in f.index)
 

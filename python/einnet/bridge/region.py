@@ -119,6 +119,10 @@ def evaluate_operation(
     if name in _ON_POSITIONS:
         left, right = _positions(name, operands)
         return _in_width(_arithmetic(name, left, right, region.ranges), operation, region.ranges)
+    if name == "math.fpowi":
+        base, (exponent,) = operands[0], _positions(name, operands[1:])
+        (body,) = _bodies(name, [base])
+        return Data(_limited(_power(body, data_body(exponent)), region.ranges))
     if name in _ON_DATA:
         return Data(_limited(_ON_DATA[name](*_bodies(name, operands)), region.ranges))
     raise NotExpressible(f"{name} is not part of the expression language")

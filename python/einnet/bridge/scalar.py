@@ -6,9 +6,9 @@ exactly the iterators that they need, so that a compiler can move them out of in
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from fractions import Fraction
-from functools import cache
 
 from mlir import ir
 from mlir.dialects import arith, math
@@ -35,7 +35,7 @@ class ScalarBuilder:
     ) -> None:
         self.arithmetic = arithmetic_of(type_)
         self.ranges = ranges
-        self.loop = cache(loop)
+        self.loop = functools.cache(loop)
         self.load = load
         self.ready = ready
         self.elements: dict[Read, ir.Value] = {}
@@ -186,17 +186,53 @@ def arithmetic_of(type_: ir.Type) -> Float | Integer:
     return Float(type_) if isinstance(type_, ir.FloatType) else Integer(type_)
 
 
+_DIGITS = {"bf16": 8, "f16": 11, "f32": 24, "f64": 53}
+"""Binary digits of the numbers of each type; every type has the powers of two."""
+
+_LEAST_F16 = 2**24
+"""Numbers of f16 are multiples of its reciprocal. Those of other types are that small nowhere."""
+
+_LIFT = Fraction(2**12)
+
+
+def _parts(number: Fraction, digits: int) -> list[Fraction]:
+    """Numbers of that many digits whose sum is `number`, which is a power of two's multiple; the
+    largest first."""
+    parts: list[Fraction] = []
+    while number or not parts:
+        excess = 1 << max(0, number.numerator.bit_length() - digits)
+        # Towards 0, so that the rest is smaller; negative numbers too.
+        kept = int(Fraction(number.numerator, excess)) * excess
+        parts.append(Fraction(kept, number.denominator))
+        number -= parts[-1]
+    return parts
+
+
 class Float:
     """Arithmetic in a floating-point type."""
 
     def __init__(self, type_: ir.Type) -> None:
         self.type = type_
+        self.digits = _DIGITS.get(str(type_), 1)
         self.constants: dict[Fraction, ir.Value] = {}
 
     def constant(self, value: Fraction) -> ir.Value:
+        """The number, as a sum or a quotient of numbers that the type has if it has not this one:
+        verification is exact and tells a sixth from the number next to it. MLIR folds them."""
         if value not in self.constants:
-            self.constants[value] = arith.constant(self.type, float(value))
+            self.constants[value] = self._constant(value)
         return self.constants[value]
+
+    def _constant(self, value: Fraction) -> ir.Value:
+        if value.denominator & (value.denominator - 1) == 0:
+            if str(self.type) == "f16" and value.denominator > _LEAST_F16:
+                return arith.divf(self.constant(value * _LIFT), self.constant(_LIFT))
+            parts = [arith.constant(self.type, float(p)) for p in _parts(value, self.digits)]
+            return functools.reduce(arith.addf, parts)
+        # From 1 to 2, where every type has numbers; 1 for what was divided by a number.
+        odd = value.numerator // (value.numerator & -value.numerator)
+        dividend = Fraction(odd, 1 << (abs(odd).bit_length() - 1))
+        return arith.divf(self.constant(dividend), self.constant(dividend / value))
 
     def add(self, a: ir.Value, b: ir.Value) -> ir.Value:
         return arith.addf(a, b)

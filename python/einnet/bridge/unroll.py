@@ -9,6 +9,7 @@ about guards is decided.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Iterator as Iterable_
 from dataclasses import dataclass, field, replace
 from itertools import product
@@ -52,12 +53,15 @@ _SHARED = 8
 """A nested sum of at least this many points that as many positions share is computed once."""
 
 
-def materialize(definition: Definition, accumulator: str) -> tuple[Definition, ...]:
-    """The definition, preceded by definitions of the nested sums that are not worth unrolling.
+def materialize(
+    definition: Definition, accumulator: str, apart: Callable[[Scope], bool] = lambda _: False
+) -> tuple[Definition, ...]:
+    """The definition, preceded by definitions of the nested sums that are not worth unrolling, and
+    of those that are to stand `apart`.
 
     The tensors of those sums have the element type `accumulator`.
     """
-    materializer = _Materializer(definition, accumulator)
+    materializer = _Materializer(definition, accumulator, apart)
     scope = materializer.scope(definition.scope)
     return (*materializer.definitions, replace(definition, scope=scope))
 
@@ -68,6 +72,7 @@ class _Materializer:
 
     definition: Definition
     accumulator: str
+    apart: Callable[[Scope], bool]
     definitions: list[Definition] = field(default_factory=list[Definition])
     tensors: dict[Scope, Tensor] = field(default_factory=dict[Scope, Tensor])
 
@@ -88,7 +93,8 @@ class _Materializer:
         inner = self.scope(factor.source)
         points = unrolled_points(inner)
         shared = inner.summation and positions >= _SHARED * prod(inner.extents)
-        if points <= UNROLL_LIMIT and not (shared and points >= _SHARED):
+        short = points <= UNROLL_LIMIT and not (shared and points >= _SHARED)
+        if short and not self.apart(inner):
             return Read(inner, factor.index)
         index = tuple(e - i.lo for e, i in zip(factor.index, inner.traversal, strict=True))
         return Read(self.tensor(inner), index)

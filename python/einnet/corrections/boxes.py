@@ -45,6 +45,33 @@ _ORDERS = 24
 """Orders of the axes in which a set is cut into boxes."""
 
 
+def format_box(box: Box) -> str:
+    """The box as slices, a single coordinate as a number: `[0:2:1, 7, 0:8:1]`."""
+    return f"[{', '.join(_format_slice(s) for s in box)}]"
+
+
+def _format_slice(slice_: Slice) -> str:
+    return str(slice_.start) if len(range(*slice_)) == 1 else ":".join(map(str, slice_))
+
+
+def parse_box(text: str, shape: Sequence[int]) -> Box:
+    """What `format_box` wrote, of a tensor of that shape. Raises ValueError for anything else."""
+    if not (text.startswith("[") and text.endswith("]")):
+        raise ValueError(f"no box: {text}")
+    box: list[Slice] = []
+    for part in text[1:-1].split(",") if shape else ():
+        numbers = [int(number) for number in part.split(":")]
+        if len(numbers) not in (1, 3):
+            raise ValueError(f"neither a coordinate nor start:stop:step: {part.strip()}")
+        box.append(Slice(*numbers) if len(numbers) == 3 else Slice(numbers[0], numbers[0] + 1, 1))
+    inside = len(box) == len(shape) and all(
+        0 <= s.start < s.stop <= extent and s.step > 0 for s, extent in zip(box, shape, strict=True)
+    )
+    if not inside:
+        raise ValueError(f"no box of a tensor of shape {'x'.join(map(str, shape))}: {text}")
+    return tuple(box)
+
+
 def positions(box: Box) -> int:
     """How many positions the box holds."""
     return prod(len(range(*s)) for s in box)

@@ -25,7 +25,6 @@ from einnet.expr.program import (
 from einnet.expr.transform import inline_reads, is_movement, residue, substitute_body
 from einnet.verify.equivalence import Different, Equal, Undecided, compare
 from einnet.verify.regions import Box, Slice
-from einnet.verify.segment import DEFAULT_BUDGET
 
 Library = Callable[[Definition, set[str]], tuple[Statement, ...]]
 """A definition as a library computes it; new names are not in the set, and are added to it."""
@@ -38,11 +37,6 @@ CORRECTION = "correction of "
 """How the label of a definition starts that belongs to a correction; the rest is the label of what
 the mutant was made from. It is `einnet.bridge.attributes.CORRECTION_OF`, by which operations are
 tagged."""
-
-
-BUDGET = replace(DEFAULT_BUDGET, work=1 << 37)
-"""What a mutant is verified with. The work is estimated before guards say which points of a sum are
-live; of the terms of an assembled tensor all but one are dead at each position."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +57,7 @@ def failing(
     for definition in originals:
         reference = program_of(originals, definition.result)
         candidate = replace(reference, statements=tuple(mutant))
-        verdict = compare(
-            without_dead(reference), without_dead(candidate), seed=seed, budget=BUDGET
-        )
+        verdict = compare(without_dead(reference), without_dead(candidate), seed=seed)
         if isinstance(verdict, Undecided):
             return verdict
         if isinstance(verdict, Different):

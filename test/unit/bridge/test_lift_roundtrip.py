@@ -45,12 +45,7 @@ def program_of(scope: Scope) -> Program:
     ("text", "shapes"),
     [
         (
-            "L<n:2,f:3,h:8,w:8> S<c:8,r:4,s:4> X[n,c,(h+1-r) div 2,(w+1-s) div 2] * W[c,f,r,s]"
-            " * [(h+1-r) mod 2 = 0] * [(w+1-s) mod 2 = 0]",
-            {"X": (2, 8, 4, 4), "W": (8, 3, 4, 4)},
-        ),
-        (
-            "L<n:2,f:3,w:13> S<c:40,s:5> X[n,c,(w+2-s) div 3] * W[c,f,s] * [(w+2-s) mod 3 = 0]",
+            "L<n:2,f:3,w:13> S<c:40,s:5> X[n,c,(w+2-2*s) div 5] * W[c,f,s] * [(w+2-2*s) mod 5 = 0]",
             {"X": (2, 40, 4), "W": (40, 3, 5)},
         ),
         (

@@ -52,6 +52,7 @@ POINTWISE = {
     "%w = math.absf %a : f32\n%v = math.log %w : f32": np.log(np.abs(X)),
     "%w = math.absf %a : f32\n%v = math.powf %w, %half : f32": np.sqrt(np.abs(X)),
     "%c = arith.constant 2.0 : f32\n%v = math.powf %a, %c : f32": X**2,
+    "%c = arith.constant 3 : i32\n%v = math.fpowi %a, %c : f32, i32": X**3,
     "%v = arith.maximumf %a, %b : f32": np.maximum(X, Y),
     "%v = arith.minimumf %a, %b : f32": np.minimum(X, Y),
     "%v = arith.maxnumf %zero, %a : f32": np.maximum(X, 0),

@@ -1,5 +1,7 @@
 """The CPU target on whole modules: what it computes, and what it must not do on the way."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -170,3 +172,28 @@ func.func @main(%x: tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>) {
     outs(%f : tensor<4xf32>) -> tensor<4xf32>
   return %r, %r : tensor<4xf32>, tensor<4xf32>
 }""")
+
+
+STRIDED = """
+func.func @main(%x: tensor<1x3x{extent}x{extent}xf32>, %w: tensor<4x3x5x5xf32>)
+    -> tensor<1x4x16x16xf32> {{
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<1x4x16x16xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<1x4x16x16xf32>) -> tensor<1x4x16x16xf32>
+  %y = linalg.conv_2d_nchw_fchw {{strides = dense<{stride}> : tensor<2xi64>}}
+    ins(%x, %w : tensor<1x3x{extent}x{extent}xf32>, tensor<4x3x5x5xf32>)
+    outs(%f : tensor<1x4x16x16xf32>) -> tensor<1x4x16x16xf32>
+  return %y : tensor<1x4x16x16xf32>
+}}"""
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_the_innermost_loop_of_a_convolution_carries_no_sum(stride: int) -> None:
+    """It runs over the result's last dimension, whatever the steps in which the image is read."""
+    text = lower(STRIDED.format(extent=15 * stride + 5, stride=stride)).text
+    main = text[text.index("@einnet_main_body") :]
+    ends = [line.split(",")[1] for line in main.splitlines() if "llvm.icmp" in line]
+    names = dict(re.findall(r"(%\d+) = llvm.mlir.constant\((\d+) : index\)", main))
+    # The zeros first, then filters, rows, channels, taps and columns; loops of one step are gone.
+    found = [int(names[end.split(":")[0].strip()]) for end in ends]
+    assert found[-6:] == [4, 16, 3, 5, 5, 16]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,7 +11,9 @@ from einnet.corrections.boxes import (
     bands,
     cover,
     covered,
+    format_box,
     owners,
+    parse_box,
     positions,
     rectangles,
 )
@@ -109,3 +112,19 @@ def test_bands_hold_exactly_the_coordinates(chosen: set[int]) -> None:
 def test_the_inside_of_tiles_is_two_bands() -> None:
     inside = [x for x in range(38) if x < 8 or x >= 32 or 2 <= x % 10 < 8]
     assert len(bands(inside)) == 2
+
+
+@given(some_boxes)
+def test_boxes_are_read_as_they_are_written(boxes: tuple[Box, ...]) -> None:
+    for box in boxes:
+        text = format_box(box)
+        assert (mask((parse_box(text, SHAPE),)) == mask((box,))).all()
+        assert format_box(parse_box(text, SHAPE)) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["0:2:1", "[0:2:1]", "[0:2, 1]", "[0:10:1, 1]", "[2:2:1, 1]", "[0:2:0, 1]", "[a, 1]"]
+)
+def test_what_is_no_box_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):
+        parse_box(text, SHAPE)

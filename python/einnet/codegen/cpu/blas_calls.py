@@ -15,6 +15,8 @@ from mlir.dialects import arith, func, llvm, scf
 
 from einnet.codegen.cpu.products import Dimension, is_product, read_product, unfit
 from einnet.codegen.cpu.walk import walk
+from einnet.errors import InputError
+from einnet.toolchain.mlir import locate
 
 FEW_ROWS = 3
 
@@ -24,15 +26,20 @@ _PREFIXES = {"f32": "scipy_cblas_s", "f64": "scipy_cblas_d"}
 _DYNAMIC = -(2**31)
 
 
-def call_blas(module: ir.Module, function: ir.Operation) -> None:
+def call_blas(module: ir.Module, function: ir.Operation, filename: str = "<stdin>") -> None:
     """On memrefs: replace every tagged product of `function` by calls.
 
-    `InputError`: an operand is of a type or a layout that BLAS cannot read in place.
+    `InputError`, at the operation: an operand is of a type or a layout that BLAS cannot read in
+    place.
     """
     for op in list(walk(function)):
         if is_product(op):
-            with ir.InsertionPoint(op), op.location:
-                _Emitter(module, op).emit()
+            try:
+                with ir.InsertionPoint(op), op.location:
+                    _Emitter(module, op).emit()
+            except InputError as error:
+                error.location = error.location or locate(op.location, filename)
+                raise
             op.erase()
 
 
@@ -46,6 +53,9 @@ class _Emitter:
         self._element = ir.MemRefType(op.operands[2].type).element_type
         if str(self._element) not in _PREFIXES:
             raise unfit(op, f"BLAS has no product of {self._element}")
+        for operand in op.operands:
+            if (element := ir.MemRefType(operand.type).element_type) != self._element:
+                raise unfit(op, f"BLAS has no product of {element} in {self._element}")
         self._i32, self._i64 = (ir.IntegerType.get_signless(width) for width in (32, 64))
         self._pointer = ir.Type.parse("!llvm.ptr")
 

@@ -1,6 +1,6 @@
 """The order of the loops that an operation becomes, and the arithmetic that LLVM may contract.
 
-LLVM vectorizes the innermost loop only, and only if it runs over memory with stride one without
+LLVM vectorizes the innermost loop only, and only if it writes to memory with stride one without
 carrying a sum (reassociating a sum of floats would change its rounding). A convolution in NCHW
 ends in its reduction dimensions; moving its last output dimension inside turns a chain of dependent
 additions into independent ones.
@@ -66,7 +66,9 @@ def export_annotations(module: ir.Module) -> None:
 
 
 def _vector_dimension(op: ir.Operation) -> int | None:
-    """The dimension to put last: contiguous in the output, and in each input or absent there."""
+    """The dimension to put last: contiguous in the output, and in the last dimension of each input
+    or absent there. Inputs may be read in steps: several loads for one vector still beat a chain
+    of dependent additions."""
     kinds = [str(kind) for kind in ir.ArrayAttr(op.attributes["iterator_types"])]
     if not any("reduction" in kind for kind in kinds):
         return None
@@ -79,7 +81,7 @@ def _vector_dimension(op: ir.Operation) -> int | None:
         return None
     for map_ in inputs:
         steps = [_coefficient(expression, dimension) for expression in map_.results]
-        if any(step != 0 for step in steps[:-1]) or any(step not in (0, 1) for step in steps[-1:]):
+        if any(step != 0 for step in steps[:-1]) or None in steps[-1:]:
             return None
     return dimension
 

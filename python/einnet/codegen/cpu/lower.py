@@ -1,5 +1,6 @@
 """An optimized module, ordinary linalg on tensors, to the LLVM dialect: one flat pipeline.
 
+    decompose      packing, softmax, Winograd's transforms
     simplify       inline, elementwise operations to linalg, canonicalize
     drop fills     products overwrite instead of adding to zeros
     fuse           elementwise operations into their consumers
@@ -15,6 +16,7 @@ becomes machine code (`jit`, `library`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,6 +27,7 @@ from einnet.bridge.attributes import CONSTANT, NAME, PREPARE, WEIGHT
 from einnet.codegen.cpu.approximations import approximate_math
 from einnet.codegen.cpu.blas_calls import call_blas
 from einnet.codegen.cpu.buffers import copies_to_loops, place_buffers
+from einnet.codegen.cpu.decompose import decompose
 from einnet.codegen.cpu.loops import (
     allow_contraction,
     export_annotations,
@@ -41,9 +44,11 @@ from einnet.codegen.cpu.signature import (
 )
 from einnet.codegen.cpu.walk import walk
 from einnet.errors import InputError, Location
-from einnet.toolchain.mlir import make_context, parse_module, run_pipeline
+from einnet.toolchain.mlir import locate, make_context, parse_module, run_pipeline
 
 MAIN = "main"
+
+_SYMBOL = re.compile(r'@(?:"([^"]*)"|([\w$.-]+))')
 
 SIMPLIFY = "builtin.module(inline,func.func(convert-elementwise-to-linalg),canonicalize,cse)"
 FUSE = "builtin.module(func.func(linalg-fuse-elementwise-ops),canonicalize,cse)"
@@ -51,7 +56,7 @@ BUFFERIZE = (
     "builtin.module(canonicalize,cse,eliminate-empty-tensors,one-shot-bufferize{bufferize-function-boundaries=1"
     " function-boundary-type-conversion=identity-layout-map"
     " unknown-type-conversion=identity-layout-map allow-return-allocs-from-loops=1},"
-    "canonicalize,cse,func.func(buffer-loop-hoisting))"
+    "canonicalize,cse,canonicalize,func.func(buffer-loop-hoisting))"
 )
 GENERALIZE = "builtin.module(func.func(linalg-generalize-named-ops))"
 LOOPS = (
@@ -87,20 +92,23 @@ def lower(text: str, function: str = MAIN, filename: str = "<stdin>") -> Lowered
     `InputError`: the text does not parse, shapes are not static, an element type or a tag is not
     supported. `PipelineError`: an operation has no lowering; it carries the command to see it.
     """
+    context = make_context(allow_unregistered=True)
     try:
-        return _lower(text, function, filename)
+        return lower_module(parse_module(text, context, filename), function, filename)
     except InputError as error:
         error.location = error.location or Location(filename)
         raise
 
 
-def _lower(text: str, function: str, filename: str) -> Lowered:
-    context = make_context(allow_unregistered=True)
-    with context, ir.Location.unknown():
-        module = parse_module(text, context, filename)
+def lower_module(module: ir.Module, function: str, filename: str) -> Lowered:
+    """Lower the module in place, in its own context, which allows unregistered dialects. Errors
+    are as of `lower`; the module is of no use then."""
+    with module.context, ir.Location.unknown():
         names = _entries(module, function)
-        interfaces = [_interface(_find(module, name)) for name in names]
-        _hide_the_rest(module, names)
+        interfaces = [_interface(_find(module, name), filename) for name in names]
+        _keep_needed(module, names)
+        _refuse_unknown(module, filename)
+        decompose(module, filename)
 
         run_pipeline(module, SIMPLIFY, filename)
         for name in names:
@@ -109,8 +117,8 @@ def _lower(text: str, function: str, filename: str) -> Lowered:
         run_pipeline(module, FUSE, filename)
         for name in names:
             unshield(_find(module, name).operation)
-            _refuse_booleans(_find(module, name))
-            _refuse_cropping_pads(_find(module, name))
+            _refuse_booleans(_find(module, name), filename)
+            _refuse_cropping_pads(_find(module, name), filename)
             _protect_arguments(_find(module, name))
         run_pipeline(module, BUFFERIZE, filename)
         signatures: list[Signature] = []
@@ -119,7 +127,7 @@ def _lower(text: str, function: str, filename: str) -> Lowered:
             workspace = place_buffers(body, tuple(result.tensor for result in results))
             signatures.append(Signature(_symbol(name, function), arguments, results, workspace))
             copies_to_loops(body)
-            call_blas(module, body.operation)
+            call_blas(module, body.operation, filename)
         run_pipeline(module, GENERALIZE, filename)
         for name in names:
             body = _find(module, name)
@@ -139,7 +147,7 @@ def _lower(text: str, function: str, filename: str) -> Lowered:
 
 
 def _entries(module: ir.Module, function: str) -> list[str]:
-    """The entry point, then `@prepare` if there is one."""
+    """The entry point, then `@prepare` if the entry point takes results of it."""
     defined = [
         op.name.value
         for op in module.body.operations
@@ -150,7 +158,9 @@ def _entries(module: ir.Module, function: str) -> list[str]:
             f"the module has no function @{function}",
             hint=f"it defines: {', '.join('@' + name for name in defined) or 'none'}",
         )
-    return [function, PREPARE] if PREPARE in defined and function != PREPARE else [function]
+    main = _find(module, function)
+    prepared = any(a is not None and CONSTANT in a for a in _attributes(main, "arg_attrs"))
+    return [function, PREPARE] if prepared and PREPARE in defined else [function]
 
 
 def _find(module: ir.Module, name: str) -> func.FuncOp:
@@ -161,7 +171,19 @@ def _find(module: ir.Module, name: str) -> func.FuncOp:
     raise AssertionError(f"a pass removed @{name}")
 
 
-def _interface(function: func.FuncOp) -> tuple[tuple[Argument, ...], tuple[Result, ...]]:
+def _interface(
+    function: func.FuncOp, filename: str
+) -> tuple[tuple[Argument, ...], tuple[Result, ...]]:
+    try:
+        return _arguments_and_results(function)
+    except InputError as error:
+        error.location = error.location or locate(function.location, filename)
+        raise
+
+
+def _arguments_and_results(
+    function: func.FuncOp,
+) -> tuple[tuple[Argument, ...], tuple[Result, ...]]:
     name = function.name.value
     arguments = tuple(
         _argument(name, index, type_, attributes)
@@ -215,23 +237,70 @@ def _tensor(function: str, type_: ir.Type) -> Tensor:
     tensor = ir.RankedTensorType(type_)
     if not tensor.has_static_shape:
         raise InputError(f"@{function}: {type_} has no static shape")
+    if tensor.encoding is not None:
+        raise InputError(f"@{function}: {type_} is not dense, as the CPU target's tensors are")
     element = str(tensor.element_type)
     if element not in NUMPY_DTYPES:
         raise InputError(
             f"@{function}: the CPU target has no element type {element}",
             hint=f"supported: {', '.join(NUMPY_DTYPES)}",
         )
+    if 0 in tensor.shape[1:]:
+        # convert-func-to-llvm (MLIR 22) leaves a function with such a buffer as it is.
+        raise InputError(
+            f"@{function}: {type_} has no elements",
+            hint="of the axes of an argument or a result, only the first may be empty",
+        )
     return Tensor(tuple(tensor.shape), element)
 
 
-def _hide_the_rest(module: ir.Module, names: Sequence[str]) -> None:
-    """Private functions disappear once they are inlined."""
-    for op in module.body.operations:
-        if isinstance(op, func.FuncOp) and op.name.value not in names:
-            op.attributes["sym_visibility"] = ir.StringAttr.get("private")
+def _keep_needed(module: ir.Module, names: Sequence[str]) -> None:
+    """Erase what the functions need not, and make private what they do need: it disappears once it
+    is inlined, as they would if they were private.
+
+    Nothing else may be lowered with them: passes of MLIR 22 fail or abort on what they meet in
+    other functions and in nested modules, and linkers on symbols that nobody defines.
+    """
+    found: dict[str, list[ir.Operation]] = {}
+    for view in module.body.operations:
+        if "sym_name" in view.operation.attributes:
+            symbol = ir.StringAttr(view.operation.attributes["sym_name"]).value
+            found.setdefault(symbol, []).append(view.operation)
+    needed: set[str] = set()
+    reached = list(names)
+    while reached:
+        name = reached.pop()
+        if name in found and name not in needed:
+            needed.add(name)
+            reached.extend(s for op in found[name] for s in _symbols_in(op))
+    kept = [op for name in needed for op in found[name]]
+    for view in list(module.body.operations):
+        if view.operation not in kept:
+            view.operation.erase()
+        elif isinstance(view, func.FuncOp):
+            view.attributes["sym_visibility"] = ir.StringAttr.get(
+                "public" if view.name.value in names else "private"
+            )
 
 
-def _refuse_booleans(function: func.FuncOp) -> None:
+def _symbols_in(op: ir.Operation) -> list[str]:
+    """What looks like a symbol in the operation's text; too many names do no harm."""
+    text = str(op.get_asm(large_elements_limit=0))
+    return [quoted or plain for quoted, plain in _SYMBOL.findall(text)]
+
+
+def _refuse_unknown(module: ir.Module, filename: str) -> None:
+    """MLIR 22 may abort on an operation that no dialect has: its inliner on one with a region."""
+    for op in walk(module.operation):
+        if not module.context.is_registered_operation(op.name):
+            raise InputError(
+                f"no dialect has the operation {op.name}",
+                location=locate(op.location, filename),
+                hint="lower it to operations of MLIR's dialects before",
+            )
+
+
+def _refuse_booleans(function: func.FuncOp, filename: str) -> None:
     """A `memref<i1>` would abort the process later, in finalize-memref-to-llvm (MLIR 22)."""
     for op in walk(function.operation):
         for result in op.results:
@@ -240,11 +309,12 @@ def _refuse_booleans(function: func.FuncOp) -> None:
                 if str(element) == "i1":
                     raise InputError(
                         f"@{function.name.value}: {op.name} gives a tensor of i1",
+                        location=locate(op.location, filename),
                         hint="the CPU target stores no booleans; compute them where they are used",
                     )
 
 
-def _refuse_cropping_pads(function: func.FuncOp) -> None:
+def _refuse_cropping_pads(function: func.FuncOp, filename: str) -> None:
     """Upstream's lowering of a `tensor.pad` by a negative amount writes outside its buffer."""
     for op in walk(function.operation):
         if op.name == "tensor.pad":
@@ -257,6 +327,7 @@ def _refuse_cropping_pads(function: func.FuncOp) -> None:
             if any(n < 0 for n in amounts):
                 raise InputError(
                     f"@{function.name.value}: {op.name} by a negative amount",
+                    location=locate(op.location, filename),
                     hint="crop with tensor.extract_slice, pad the rest",
                 )
 

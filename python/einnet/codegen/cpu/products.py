@@ -21,6 +21,9 @@ LIBRARY = "einnet.library"
 # Set before bufferization on a product whose accumulator is a zero fill (`drop_zero_fills`).
 OVERWRITES = "einnet.overwrites"
 
+_LIBRARIES = ("blas", "cudnn")
+"""What tags may say. Loops compute what is tagged for a library of a GPU."""
+
 # An operation that no pass knows: unregistered, so it has no folds and unknown effects.
 _SHIELD = "einnet.shield"
 
@@ -58,9 +61,12 @@ def is_product(op: ir.Operation) -> bool:
     if LIBRARY not in op.attributes:
         return False
     library = ir.StringAttr(op.attributes[LIBRARY]).value
-    if library != "blas":
-        raise InputError(f"{op.name}: unknown library '{library}' for the CPU target (valid: blas)")
-    return True
+    if library not in _LIBRARIES:
+        raise InputError(
+            f"{op.name}: unknown library '{library}' for the CPU target"
+            f" (valid: {', '.join(_LIBRARIES)})"
+        )
+    return library == "blas"
 
 
 def drop_zero_fills(function: ir.Operation) -> None:
