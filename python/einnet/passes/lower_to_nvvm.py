@@ -8,21 +8,35 @@ from typing import ClassVar
 from mlir import ir
 
 from einnet.errors import InputError
-from einnet.passes.module_pass import ModulePass, Target
+from einnet.passes.module_pass import Example, ModulePass, Target
 
 STAGES = ("gpu", "nvvm", "binary")
+
+_EXAMPLE = Example(
+    """
+func.func @f(%x: tensor<1024xf32>, %y: tensor<1024xf32>) -> tensor<1024xf32> {
+  %empty = tensor.empty() : tensor<1024xf32>
+  %sum = linalg.add ins(%x, %y : tensor<1024xf32>, tensor<1024xf32>)
+      outs(%empty : tensor<1024xf32>) -> tensor<1024xf32>
+  return %sum : tensor<1024xf32>
+}
+""",
+    "stage=gpu",
+    same=False,
+)
 
 
 @dataclass(frozen=True)
 class LowerToNvvm(ModulePass):
-    """`codegen.gpu.module.gpu_module`, and upstream passes on its kernels.
+    """Each operation becomes a kernel in a `gpu.module`, and each function one that launches the
+    kernels in order. Operations tagged `einnet.library` become calls of the library.
 
-    Operations tagged `einnet.library` become calls. Raises InputError, at the operation, for what
-    no kernel computes.
+    The pass refuses, at the operation, what no kernel computes.
     """
 
     NAME: ClassVar[str] = "einnet-lower-to-nvvm"
     SUMMARY: ClassVar[str] = "Make GPU kernels of all operations, and functions that launch them"
+    EXAMPLE: ClassVar[Example] = _EXAMPLE
     MODULE_ONLY: ClassVar[bool] = True
 
     chip: str = field(default="sm_90a", metadata={"help": "the GPU that kernels are assembled for"})

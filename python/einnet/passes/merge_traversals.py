@@ -2,39 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from mlir import ir
-
-from einnet.bridge.lift import lift_operation
-from einnet.expr.nodes import Read, Scope, Tensor
-from einnet.expr.program import Definition
-from einnet.passes.labelled import Labelled, TensorNames, apply_rule, map_reads
-from einnet.passes.module_pass import ModulePass, Target
+from einnet.expr.nodes import Read, Scope, Tensor, factors_of
+from einnet.passes.labelled import Labelled
+from einnet.passes.module_pass import Example
+from einnet.passes.producers import producers
+from einnet.passes.replacing import map_reads
+from einnet.passes.rule_pass import RulePass
 from einnet.rules.rewrite import NotApplicable
 from einnet.rules.traversal_merging import merge_traversals
 
-_DATA = frozenset(("arith.constant", "tensor.empty"))
-"""Operations that hold tensors rather than compute them."""
+_EXAMPLE = Example(
+    """
+func.func @f(%a: tensor<24x20xf32>, %b: tensor<20x28xf32>, %c: tensor<28x32xf32>)
+    -> tensor<24x32xf32> {
+  %zero = arith.constant dense<0.0> : tensor<24x28xf32>
+  %zero1 = arith.constant dense<0.0> : tensor<24x32xf32>
+  %q = linalg.matmul ins(%a, %b : tensor<24x20xf32>, tensor<20x28xf32>)
+      outs(%zero : tensor<24x28xf32>) -> tensor<24x28xf32>
+  %p = linalg.matmul {einnet.label = "p"} ins(%q, %c : tensor<24x28xf32>, tensor<28x32xf32>)
+      outs(%zero1 : tensor<24x32xf32>) -> tensor<24x32xf32>
+  return %p : tensor<24x32xf32>
+}
+""",
+    "label=p",
+)
+
+_LIMIT = 256
+"""Factors of a composed body: one that is read twice doubles, and without a label everything is
+composed into what reads it."""
 
 
-@dataclass(frozen=True)
-class MergeTraversals(ModulePass):
-    """The rule of `rules.traversal_merging` on the operation with the label.
+@dataclass(frozen=True, kw_only=True)
+class MergeTraversals(RulePass):
+    """The operations that compute its operands are composed into the operation. Only the operations
+    that it reads are, not those that they read. One that is used elsewhere too stays for its other
+    users; without a label, later operations compose earlier ones with all that was composed into
+    those.
 
-    Only the operations that it reads are composed, not those that they read. One that is used
-    elsewhere too stays for its other users.
+    The pass refuses what would become too long, an operation whose operands no operation computes,
+    and one where every such operand is a sum that cannot join: that of an operand of a nonlinear
+    function, or of a body of several terms.
     """
 
     NAME: ClassVar[str] = "einnet-merge-traversals"
     SUMMARY: ClassVar[str] = "Compose the producers of an operation into it"
+    EXAMPLE: ClassVar[Example] = _EXAMPLE
 
-    label: str = field(metadata={"help": "the operation's einnet.label"})
-
-    def run(self, target: Target) -> ir.Module:
-        return apply_rule(target, self.NAME, self.label, merge_producers)
+    def rewrite(self, found: Labelled) -> Scope:
+        return merge_producers(found)
 
 
 def merge_producers(found: Labelled) -> Scope:
@@ -42,50 +60,25 @@ def merge_producers(found: Labelled) -> Scope:
 
     Raises NotApplicable if no producer has an expression, or none can be composed.
     """
-    producers = {
-        tensor: scope
-        for tensor in found.definition.operands
-        if (scope := produced(found.names.values[tensor.name], found.names)) is not None
-    }
-    if not producers:
-        raise NotApplicable("no operand is computed by an operation that has an expression")
+    computed = {d.result: d.scope for d in producers(found)}
 
     def nested(read: Read) -> Read:
         source = read.source
-        known = producers.get(source) if isinstance(source, Tensor) else None
+        known = computed.get(source) if isinstance(source, Tensor) else None
         return read if known is None else Read(known, read.index)
 
-    # A producer that could not be composed stays the operation that it is.
-    tensors = {scope: tensor for tensor, scope in producers.items()}
+    # A producer that could not be composed stays the operation that it is. A sum under an initial
+    # value is a part of one, and is computed apart.
+    tensors = {scope: tensor for tensor, scope in computed.items()}
 
     def restored(read: Read) -> Read:
         source = read.source
-        return Read(tensors[source], read.index) if isinstance(source, Scope) else read
+        known = tensors.get(source) if isinstance(source, Scope) else None
+        return read if known is None else Read(known, read.index)
 
     scope = found.scope
     merged = merge_traversals(replace(scope, body=map_reads(scope.body, nested)))
+    size = sum(1 for _ in factors_of(merged.body))
+    if size > _LIMIT:
+        raise NotApplicable(f"composed, it would have {size} factors, and the limit is {_LIMIT}")
     return replace(merged, body=map_reads(merged.body, restored))
-
-
-def produced(value: ir.Value, names: TensorNames) -> Scope | None:
-    """The expression of the operation that computes `value`; None if it has none."""
-    owner = value.owner
-    if isinstance(owner, ir.Block) or owner.name in _DATA or len(owner.results) != 1:
-        return None
-    definitions = lift_operation(owner, names)
-    return None if definitions is None else _composed(definitions)
-
-
-def _composed(definitions: Sequence[Definition]) -> Scope:
-    """The last definition's scope, with those before it nested in it."""
-    scopes: dict[str, Scope] = {}
-
-    def nested(read: Read) -> Read:
-        source = read.source
-        known = scopes.get(source.name) if isinstance(source, Tensor) else None
-        return read if known is None else Read(known, read.index)
-
-    for definition in definitions:
-        scope = definition.scope
-        scopes[definition.result.name] = replace(scope, body=map_reads(scope.body, nested))
-    return scopes[definitions[-1].result.name]

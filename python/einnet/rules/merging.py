@@ -124,7 +124,8 @@ def split_expression(
     scope = definition.scope
     iterator = find(scope, name)
     _require(iterator in scope.traversal, f"{name} is not a traversal iterator")
-    _require(iterator.lo < point < iterator.hi, f"{point} is not inside {iterator}")
+    inside = iterator.lo < point < iterator.hi
+    _require(inside, f"{point} is not inside the range {iterator.lo}:{iterator.hi} of {name}")
     position = scope.traversal.index(iterator)
     low = _part(definition, position, iterator.lo, point, taken)
     high = _part(definition, position, point, iterator.hi, taken)

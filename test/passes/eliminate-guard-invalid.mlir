@@ -1,0 +1,27 @@
+// RUN: einnet-opt %s --split-input-file --verify-diagnostics --einnet-eliminate-guard="label=p"
+
+func.func @product(%a: tensor<4x5xf32>, %b: tensor<5x6xf32>) -> tensor<4x6xf32> {
+  %zero = arith.constant dense<0.0> : tensor<4x6xf32>
+  // expected-error @+1 {{no condition decides a reduction loop}}
+  %p = linalg.matmul {einnet.label = "p"} ins(%a, %b : tensor<4x5xf32>, tensor<5x6xf32>)
+      outs(%zero : tensor<4x6xf32>) -> tensor<4x6xf32>
+  return %p : tensor<4x6xf32>
+}
+
+// -----
+
+func.func @sum(%a: tensor<4x6xf32>, %b: tensor<4x6xf32>) -> tensor<4x6xf32> {
+  %empty = tensor.empty() : tensor<4x6xf32>
+  // expected-error @+1 {{conditions are eliminated from a body of one term only}}
+  %p = linalg.add {einnet.label = "p"} ins(%a, %b : tensor<4x6xf32>, tensor<4x6xf32>) outs(%empty : tensor<4x6xf32>) -> tensor<4x6xf32>
+  return %p : tensor<4x6xf32>
+}
+
+// -----
+
+func.func @largest(%a: tensor<4x6xf32>, %low: tensor<4xf32>) -> tensor<4xf32> {
+  // expected-error @+1 {{it has no expression}}
+  %p = linalg.reduce {arith.maximumf} ins(%a : tensor<4x6xf32>) outs(%low : tensor<4xf32>) dimensions = [1]
+      {einnet.label = "p"}
+  return %p : tensor<4xf32>
+}
