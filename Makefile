@@ -4,7 +4,10 @@
 #   make test      linters, types, import contracts, and every test that is fast and needs no GPU
 #   make test-all  the same with the slow tests and many more random examples
 #   make lint      the checks without the tests
-#   make docs      write docs/rules.md from the docstrings of the rules
+#   make plugin    build the pass plugin for mlir-opt, if there is a C++ compiler
+#   make device    the tests of GPU code, on a machine with a GPU
+#   make memcheck  kernels and runtime under compute-sanitizer, on a machine with a GPU
+#   make docs      write docs/rules.md and docs/passes.md from what the sources say
 #   make clean     remove .venv and everything that was built
 #
 # Settings, all on the command line:  make test PYTHON=python3.12 PYTEST_FLAGS="-k lit -x"
@@ -22,7 +25,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) $(PYTEST_FLAGS)
 unexport PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint docs clean
+.PHONY: help demo test test-all device memcheck lint plugin docs clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -34,11 +37,20 @@ demo: $(VENV)/demo.stamp
 	$(BIN)/einnet bench build/infogan.onnx
 
 # Pytest comes last, so that its summary line closes the output.
-test: lint
+test: lint plugin
 	$(PYTEST)
 
-test-all: lint
+test-all: lint plugin
 	$(PYTEST) -m "not device" --hypothesis-profile=full
+
+device: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest $(PYTEST_FLAGS) -m device -s test/device
+
+# Memory that is asked for in vain, memory in use and times mean nothing under the tool.
+memcheck: $(VENV)/dev.stamp
+	compute-sanitizer --tool memcheck --report-api-errors no --error-exitcode 1 \
+	  $(BIN)/python -m pytest $(PYTEST_FLAGS) -m device test/device/test_gpu_kernels.py \
+	  test/device/test_runtime.py -k "not memory and not plausible"
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check
@@ -46,8 +58,19 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports --no-logo
 
+# Its tests are skipped, and say so, where it cannot be built.
+plugin: $(VENV)/dev.stamp
+	@if command -v $(CXX) >/dev/null; then \
+	  $(BIN)/cmake -G Ninja -B build/cmake --log-level=WARNING -DCMAKE_CXX_COMPILER=$(CXX) \
+	    -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(BIN)/ninja && \
+	  $(BIN)/cmake --build build/cmake --target EinnetPasses; \
+	else \
+	  echo "no C++ compiler ($(CXX)): the pass plugin is not built and its tests are skipped"; \
+	fi
+
 docs: $(VENV)/dev.stamp
 	$(BIN)/python tools/generate_rules_doc.py
+	$(BIN)/python tools/generate_passes_doc.py
 
 clean:
 	rm -rf $(VENV) build .pytest_cache .ruff_cache .hypothesis .import_linter_cache

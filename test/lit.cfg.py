@@ -13,10 +13,12 @@ import lit.formats
 from einnet.toolchain import tools
 
 if TYPE_CHECKING:
+    from lit.LitConfig import LitConfig
     from lit.TestingConfig import TestingConfig
 
-# Lit runs this file with `config` among its globals; naming it lets the type checker see it.
+# Lit runs this file with these among its globals; naming them lets the type checker see them.
 config: TestingConfig = globals()["config"]
+lit_config: LitConfig = globals()["lit_config"]
 
 
 def command(name: str, line: str) -> tuple[str, str]:
@@ -41,12 +43,28 @@ config.test_exec_root = str(TEST_ROOT.parent / "build" / "lit")
 
 config.substitutions += [
     ("%python", PYTHON.replace("\\", r"\\")),
+    (
+        "%mlir_lib",
+        str(tools.require("mlir-runner").path.parent.parent / "lib").replace("\\", r"\\"),
+    ),
     command("einnet-opt", f"{PYTHON} -m einnet.cli.opt"),
     command("einnet", f"{PYTHON} -m einnet.cli.main"),
     program("mlir-opt"),
+    program("mlir-runner"),
     program("mlir-translate"),
     program("FileCheck"),
 ]
+# The pass plugin, and the mlir-opt that loads it, are those of build/cmake or of --param.
+PLUGIN = Path(
+    lit_config.params.get("plugin", TEST_ROOT.parent / "build/cmake/lib/libEinnetPasses.so")
+)
+if PLUGIN.exists():
+    config.available_features.add("plugin")
+    HOST = lit_config.params.get("plugin_host", str(tools.require("mlir-opt").path))
+    config.substitutions.insert(
+        0, ("%plugin-opt", f"{shlex.quote(HOST)} --load-pass-plugin={shlex.quote(str(PLUGIN))}")
+    )
+
 # `not` is lit's own, but `not --crash` runs the program.
 not_folder = tools.require("not").path.parent
 config.environment["PATH"] = f"{not_folder}:{config.environment['PATH']}"
