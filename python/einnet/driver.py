@@ -1,8 +1,9 @@
 """The whole flow, flat: read this first.
 
-A model becomes linalg, linalg becomes expressions, each contraction is searched, every candidate
-is proved and timed, the winners are put together and fused, the result becomes linalg again, is
-proved equal to the imported function as a whole, and is lowered to an artifact.
+A model becomes linalg, linalg becomes expressions, each contraction is searched, mutants with their
+corrections join what was found, every candidate is proved and timed, the winners are put together
+and fused, the result becomes linalg again, is proved equal to the imported function as a whole, and
+is lowered to an artifact.
 
 `driver_cuda.py` goes on from the expressions for a GPU: there whole programs are proved, lowered
 and timed, and the one that is chosen becomes linalg to be proved once more.
@@ -11,15 +12,18 @@ and timed, and the one that is chosen becomes linalg to be proved once more.
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from mlir import ir
 from mlir.dialects import func
 
-from einnet.bridge.emit import emit_program
+from einnet.bridge.attributes import LIBRARY, PREPARE, WEIGHT
+from einnet.bridge.emit import emit_program, replace_function, restore_function
 from einnet.bridge.lift import lift_composed, lift_function
 from einnet.bridge.natural import natural
 from einnet.codegen.cpu.isolated import lower_isolated
@@ -29,6 +33,7 @@ from einnet.codegen.cpu.lower import Lowered
 from einnet.codegen.cpu.openblas import set_threads
 from einnet.driver_cuda import (
     CudaCompilation,
+    choose_program,
     compile_cuda,
     require_expressions,
     write_compilation,
@@ -36,18 +41,20 @@ from einnet.driver_cuda import (
 from einnet.errors import InputError, Location
 from einnet.expr.canonical import fingerprint
 from einnet.expr.check import check_program
-from einnet.expr.program import Definition, Program, constants_of, splice
-from einnet.operators.cost import CPU
+from einnet.expr.program import Definition, Program, constants_of
+from einnet.mutations.candidates import parallel_plans, promising, setting_of, with_mutants
+from einnet.operators.cost import CPU, h100
 from einnet.options import Options
 from einnet.program.folding import fold_constants
 from einnet.program.fusion import fuse_eoperators
 from einnet.program.interplay import rewrite_program
-from einnet.program.selection import Choice, choose
-from einnet.program.subprograms import LIMITS, contractions_of, derive
+from einnet.program.joint import Joint, spliced
+from einnet.program.selection import Choice, choose, choose_joint, prove, prove_joint
+from einnet.program.subprograms import Subprogram, contractions_of
 from einnet.runtime.artifact import Library, write_artifact
 from einnet.toolchain import tools
 from einnet.toolchain.doctor import environment
-from einnet.toolchain.mlir import make_context, parse_module
+from einnet.toolchain.mlir import locate, make_context, parse_module
 from einnet.trace import Trace
 from einnet.verify.certificate import Certificate
 from einnet.verify.equivalence import Different, Undecided
@@ -56,6 +63,9 @@ from einnet.verify.plan import VerifiedProgram, verify_plan
 if TYPE_CHECKING:
     from einnet.frontend.model import ImportedModel
     from einnet.runtime.cuda.records import Records
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -96,27 +106,32 @@ def compile_model(
 ) -> Compilation | CudaCompilation:
     """Compile an imported model for the target of the options. `records` are for a GPU."""
     with trace.stage("lifting"):
-        imported, program = _lifted(model)
+        imported, reference, program = _lifted(model)
         _require_weights(program, model)
     if options.target == "cuda":
         require_expressions(program, Location(str(model.source)))
         compilation = compile_cuda(program, model.weights, options, trace, records)
-        return _with_module(compilation, imported, model.entry, options, trace)
-    return _compile_cpu(model, imported, program, options, trace)
+        return _with_module(compilation, imported, reference, model.entry, options, trace)
+    return _compile_cpu(model, imported, reference, program, options, trace)
 
 
 def _compile_cpu(
-    model: ImportedModel, imported: ir.Module, program: Program, options: Options, trace: Trace
+    model: ImportedModel,
+    imported: ir.Module,
+    reference: Program,
+    program: Program,
+    options: Options,
+    trace: Trace,
 ) -> Compilation:
     optimized, choices = optimize(program, options, trace)
     with trace.stage("emitting"):
         module = emit_program(optimized, imported.context, imported, model.entry)
     with trace.stage("validating"):
-        verified = validate(imported, module, model.entry, options)
+        verified = validate(reference, module, model.entry, options)
         if isinstance(verified, Undecided):
             trace.progress(f"left as it is, since the proof is out of reach: {verified.reason}")
             module, choices = imported, ()
-            verified = validate(imported, module, model.entry, options)
+            verified = validate(reference, module, model.entry, options)
             assert not isinstance(verified, Undecided), "a program equals itself"
     with trace.stage("lowering"):
         text = str(module)
@@ -127,7 +142,12 @@ def _compile_cpu(
 
 
 def _with_module(
-    compilation: CudaCompilation, imported: ir.Module, entry: str, options: Options, trace: Trace
+    compilation: CudaCompilation,
+    imported: ir.Module,
+    reference: Program,
+    entry: str,
+    options: Options,
+    trace: Trace,
 ) -> CudaCompilation:
     """The compilation with the chosen variant as a module in the model's own types, proved equal to
     the imported one. What runs was proved as a program already: a module whose proof is out of
@@ -135,7 +155,7 @@ def _with_module(
     with trace.stage("emitting"):
         module = _emit_variant(compilation.variant.program, imported, entry, trace)
     with trace.stage("validating"):
-        verified = validate(imported, module, entry, options)
+        verified = validate(reference, module, entry, options)
     text, seconds = str(module), dict(trace.seconds)
     if isinstance(verified, Undecided):
         trace.progress(f"the module is not proved, only the program: {verified.reason}")
@@ -145,16 +165,19 @@ def _with_module(
 
 
 def _emit_variant(program: Program, imported: ir.Module, entry: str, trace: Trace) -> ir.Module:
+    return _emitted(program, trace, lambda p: emit_program(p, imported.context, imported, entry))
+
+
+def _emitted(program: Program, trace: Trace, emit: Callable[[Program], T]) -> T:
     try:
-        return emit_program(program, imported.context, imported, entry)
+        return emit(program)
     except ValueError as error:
         # Libraries of a GPU read matrices that no linalg operation names; loops read anything.
         trace.progress(f"products are loops in the module: {error}")
         plain = tuple(
             replace(s, library=None) if isinstance(s, Definition) else s for s in program.statements
         )
-        program = replace(program, statements=plain)
-        return emit_program(program, imported.context, imported, entry)
+        return emit(replace(program, statements=plain))
 
 
 def searched_program(
@@ -164,51 +187,109 @@ def searched_program(
     values of weights need not be known."""
     from einnet.frontend.load import load_model
 
-    _, program = _lifted(load_model(path, batch=batch, entry=entry))
+    *_, program = _lifted(load_model(path, batch=batch, entry=entry))
     return _rewritten(program, options, Trace())
 
 
 def lifted_program(model: ImportedModel) -> Program:
     """The model as a program, each operation as the expression that it naturally is."""
-    _, program = _lifted(model)
+    *_, program = _lifted(model)
     return program
 
 
-def _lifted(model: ImportedModel) -> tuple[ir.Module, Program]:
+def _lifted(model: ImportedModel) -> tuple[ir.Module, Program, Program]:
+    """The model's module, what its function computes operation by operation, and the same with
+    each operation as the expression that it naturally is."""
     imported = parse_module(model.mlir, make_context(), str(model.source))
-    program = natural(lift_function(_function(imported, model.entry)))
+    reference = lift_function(_function(imported, model.entry))
+    program = natural(reference)
     check_program(program)
-    return imported, program
+    return imported, reference, program
 
 
-def optimize_module(module: ir.Module, options: Options, trace: Trace | None = None) -> ir.Module:
-    """Optimize every function of a module that has a contraction; the others stay as they are.
+def optimize_module(
+    module: ir.Module, options: Options, trace: Trace | None = None, filename: str = "<stdin>"
+) -> ir.Module:
+    """Optimize, in place, every function of a module that has a contraction. All else stays as it
+    is: other functions, declarations, nested modules, operations of any dialect, and functions in
+    which operations have an `einnet.library` already.
 
-    The result is a new module in the same context, its functions in their order. Each function is
-    proved equal to what it was, or left as it was where the proof is out of reach. Raises
-    InputError for a target other than the CPU, whose programs are no modules.
+    Each function is proved equal to what it was, or left as it was where the proof is out of reach,
+    and where the target has no kernel for one of its operations. A function keeps its signature,
+    but for that of the only one with weights, if nothing in the module refers to it: what it needs
+    of weights alone is computed by @prepare. For a GPU, the module is that of the variant that a
+    compilation would run. Raises EinnetError for what the options ask for and cannot be had.
     """
-    if options.target != "cpu":
-        raise InputError(
-            f"a module is optimized for the CPU only, not for {options.target}",
-            hint="einnet compile --target cuda writes an artifact, the module optimized.mlir in it",
-        )
     trace = trace or Trace()
-    entries = _functions(module)
-    for entry in entries:
-        program = natural(lift_function(_function(module, entry)))
-        if not contractions_of(program, constants_of(program)):
+    types = (CPU if options.target == "cpu" else h100(options.precision)).types
+    for entry in _functions(module):
+        function = _function(module, entry)
+        if any(LIBRARY in op.attributes for op in function.regions[0].blocks[0].operations):
             continue
-        optimized, _ = optimize(program, options, trace)
-        emitted = emit_program(optimized, module.context, module, entry)
-        if isinstance(validate(module, emitted, entry, options), VerifiedProgram):
-            module = emitted
-    for entry in entries:
-        function = _function(module, entry).operation
-        last = module.body.operations[len(module.body.operations) - 1].operation
-        if function != last:
-            function.move_after(last)
+        program = lift_function(function)
+        if not _may_prepare(module, function, program):
+            program = replace(program, weights=frozenset())
+        searched = natural(program)
+        if not contractions_of(searched, constants_of(searched), types):
+            continue
+        place = locate(function.location, filename)
+        optimized = _optimized_function(searched, place, options, trace)
+        if optimized is not None:
+            _replace(module, entry, program, optimized, options, trace)
     return module
+
+
+def _optimized_function(
+    program: Program, place: Location, options: Options, trace: Trace
+) -> Program | None:
+    if options.target == "cpu":
+        return optimize(program, options, trace)[0]
+    try:
+        require_expressions(program, place)
+    except InputError as refusal:
+        trace.progress(f"left as it is: {refusal}")
+        return None
+    return choose_program(program, place, options, trace)
+
+
+def _replace(
+    module: ir.Module,
+    entry: str,
+    reference: Program,
+    optimized: Program,
+    options: Options,
+    trace: Trace,
+) -> None:
+    """Put the optimized program in the place of the function, if it is proved equal to it.
+
+    Raises RefutedError, our bug, if it is not equal.
+    """
+    old = _emitted(optimized, trace, lambda program: replace_function(program, module, entry))
+    prepared = bool(reference.weights) and _has_function(module, PREPARE)
+    lift = lift_composed(module, entry) if prepared else lift_function(_function(module, entry))
+    candidate = lift if reference.weights else replace(lift, weights=frozenset())
+    verified = verify_plan(reference, candidate, seed=options.seed, rounds=options.rounds)
+    if isinstance(verified, Different):
+        raise RefutedError(f"the optimized module is not equal to @{entry}: {verified}")
+    if isinstance(verified, Undecided):
+        trace.progress(f"@{entry} is left as it is: {verified.reason}")
+        restore_function(module, old, prepared=prepared)
+
+
+def _may_prepare(module: ir.Module, function: func.FuncOp, program: Program) -> bool:
+    """Whether the function's weights may become constants of a @prepare: nobody in the module calls
+    it with them, and no other function has weights or a @prepare."""
+    if not program.weights or _has_function(module, PREPARE):
+        return False
+    name = function.name.value
+    texts = [str(op) for op in module.body.operations if op.operation != function.operation]
+    symbol = re.compile(rf'@"?{re.escape(name)}(?![\w$.-])')
+    return not any(WEIGHT in text or symbol.search(text) for text in texts)
+
+
+def _has_function(module: ir.Module, name: str) -> bool:
+    functions = (op for op in module.body.operations if isinstance(op, func.FuncOp))
+    return any(f.name.value == name for f in functions)
 
 
 def optimize(
@@ -216,35 +297,69 @@ def optimize(
 ) -> tuple[Program, tuple[Choice, ...]]:
     """Search each subprogram, choose a candidate for it, put the choices together and fuse."""
     set_threads(options.threads)
-    with trace.stage("rewriting"):
-        program = _rewritten(program, options, trace)
+    program = _rewritten(program, options, trace)
     constants = constants_of(program)
     contractions = contractions_of(program, constants)
+    setting = setting_of(program, constants, CPU, options)
+    subprograms: list[Subprogram] = []
     choices: list[Choice] = []
     for number, definition in enumerate(contractions, 1):
         label = f"subprogram {number} of {len(contractions)}: {definition.label}"
         trace.progress(label)
         with trace.stage("searching"):
-            subprogram = derive(
-                definition, program, constants, CPU, LIMITS, options.candidates, options.strategy
-            )
+            subprogram = setting.derive(definition, constants)
+        with trace.stage("mutating"):
+            mutants = promising(subprogram, setting) if options.mutate else ()
+        with trace.stage("proving"):
+            subprogram = with_mutants(subprogram, mutants, setting)
+            proved = prove(subprogram, constants, options)
         with trace.stage("choosing"):
-            choice = choose(subprogram, constants, options)
+            choice = choose(proved, options)
+        subprograms.append(subprogram)
         choices.append(choice)
-        trace.progress(f"{label}: {choice.candidate.operator or 'original'}")
+        trace.progress(f"{label}: {choice.candidate.name or 'original'}")
+    if options.mutate:
+        with trace.stage("mutating"):
+            plans = parallel_plans(subprograms, setting)
+        choices = list(_with_joint_plans(program, plans, choices, options, trace))
     with trace.stage("fusing"):
-        plans = {c.subprogram.name: c.candidate.statements for c in choices}
-        optimized = fold_constants(fuse_eoperators(splice(program, plans)))
+        chosen = {c.subprogram.name: c.candidate.statements for c in choices}
+        optimized = fold_constants(fuse_eoperators(spliced(program, chosen)))
         check_program(optimized)
     return optimized, tuple(choices)
 
 
+def _with_joint_plans(
+    program: Program,
+    plans: Sequence[Joint],
+    choices: Sequence[Choice],
+    options: Options,
+    trace: Trace,
+) -> Sequence[Choice]:
+    """The choices with those joint plans that take less time, each subprogram in one at most."""
+    for joint in plans:
+        if any(c.candidate.joint for c in choices if c.subprogram.name in joint.plans):
+            continue
+        with trace.stage("proving"):
+            proved = prove_joint(program, joint, choices, options)
+        if isinstance(proved, str):
+            trace.progress(f"dropped: {proved}")
+            continue
+        with trace.stage("choosing"):
+            choices = choose_joint(proved, choices, options)
+        taken = any(c.candidate.joint == joint.names for c in choices)
+        trace.progress(f"{'+'.join(joint.names)}: {joint.mutant}: {'' if taken else 'not '}taken")
+    return choices
+
+
 def _rewritten(program: Program, options: Options, trace: Trace) -> Program:
     """The program after the rewrites over several definitions that pay, if they are proved."""
-    rewritten = rewrite_program(program, CPU)
+    with trace.stage("rewriting"):
+        rewritten = rewrite_program(program, CPU)
     if not rewritten.applied:
         return program
-    verified = verify_plan(program, rewritten.program, seed=options.seed, rounds=options.rounds)
+    with trace.stage("proving"):
+        verified = verify_plan(program, rewritten.program, seed=options.seed, rounds=options.rounds)
     names = ", ".join(rewritten.applied)
     if not isinstance(verified, VerifiedProgram):
         trace.progress(f"dropped: {names}: {verified}")
@@ -254,13 +369,13 @@ def _rewritten(program: Program, options: Options, trace: Trace) -> Program:
 
 
 def validate(
-    imported: ir.Module, optimized: ir.Module, entry: str, options: Options
+    reference: Program, optimized: ir.Module, entry: str, options: Options
 ) -> VerifiedProgram | Undecided:
-    """Translation validation: the optimized module, lifted again, equals the imported one.
+    """Translation validation: the optimized module, lifted again, equals the imported function as
+    it was lifted.
 
     Raises RefutedError, our bug, if it does not.
     """
-    reference = lift_function(_function(imported, entry))
     candidate = lift_composed(optimized, entry)
     verified = verify_plan(reference, candidate, seed=options.seed, rounds=options.rounds)
     if isinstance(verified, Different):
@@ -305,9 +420,15 @@ def _require_weights(program: Program, model: ImportedModel) -> None:
 
 
 def _functions(module: ir.Module) -> list[str]:
-    """The names of the functions with a body of one block."""
+    """The names of the functions with a body of one block that ends in a return."""
     found = [op for op in module.body.operations if isinstance(op, func.FuncOp)]
-    return [f.name.value for f in found if len(f.regions[0].blocks) == 1]
+    single = (f for f in found if len(f.regions[0].blocks) == 1)
+    return [f.name.value for f in single if _returns(f)]
+
+
+def _returns(function: func.FuncOp) -> bool:
+    operations = list(function.regions[0].blocks[0].operations)
+    return bool(operations) and operations[-1].operation.name == "func.return"
 
 
 def _function(module: ir.Module, entry: str) -> func.FuncOp:
@@ -324,6 +445,8 @@ def _choice_record(choice: Choice) -> dict[str, object]:
         "expression": str(choice.subprogram.definition.scope),
         "fingerprint": fingerprint(choice.subprogram.definition.scope),
         "chosen": choice.name,
+        "mutant": choice.candidate.mutant,
+        "joint": list(choice.candidate.joint),
         "steps": [[s.rule, dict(s.parameters)] for s in choice.candidate.steps],
         "visited": choice.subprogram.visited,
         "certificate": json.loads(choice.certificate.to_json()),

@@ -1,9 +1,10 @@
 """The flow of the CUDA target, flat, from the program that was lifted to an artifact.
 
-Each contraction is searched for what products and convolutions of libraries can do; whole-program
-variants are put together from the candidates, proved, and lowered to kernels and library calls;
-all of them go into an artifact, which any host with a GPU measures; the fastest is chosen by the
-records, and what was best in each subprogram is combined into one more variant.
+Each contraction is searched for what products and convolutions of libraries can do, mutants with
+their corrections join what was found; whole-program variants are put together from the candidates,
+proved, and lowered to kernels and library calls; all of them go into an artifact, which any host
+with a GPU measures; the fastest is chosen by the records, and what was best in each subprogram is
+combined into one more variant.
 """
 
 from __future__ import annotations
@@ -21,21 +22,23 @@ from numpy.typing import NDArray
 from einnet.codegen.gpu.assemble import assemble_all, lowering_pipeline
 from einnet.codegen.gpu.frame import Kernel
 from einnet.codegen.gpu.host import BYTES, HostProgram, KernelLaunch, key_of
-from einnet.codegen.gpu.lower import Lowered, lower_program, store
+from einnet.codegen.gpu.lower import ENDS, Lowered, lower_program, store
 from einnet.errors import InputError, Location, ToolchainError
 from einnet.expr.canonical import fingerprint
 from einnet.expr.program import Opaque, Program, constants_of
+from einnet.mutations.candidates import (
+    chain_plans,
+    parallel_plans,
+    promising,
+    setting_of,
+    with_mutants,
+)
 from einnet.operators.cost import h100
 from einnet.options import Options
 from einnet.program.interplay import rewrite_program
+from einnet.program.joint import entered, is_whole
 from einnet.program.precision import in_precision
-from einnet.program.subprograms import (
-    LIBRARIES,
-    LIMITS,
-    Subprogram,
-    contractions_of,
-    derive,
-)
+from einnet.program.subprograms import Subprogram, contractions_of
 from einnet.program.variants import (
     COMBINED,
     ORIGINAL,
@@ -62,7 +65,7 @@ Array = NDArray[Any]
 MAX_VARIANTS = 16
 """Whole programs that are proved, lowered and measured, at most, besides the combined one."""
 
-_FUSED = ", fused"
+_FORMS = ("", ", fused", ", residuals fused")
 """What ends the name of a variant whose convolutions end in bias and activation. Engines for that
 may be faster, slower or none, so both forms are in the race."""
 
@@ -191,22 +194,8 @@ def start_race(
     program: Program, weights: Mapping[str, Array], options: Options, trace: Trace
 ) -> Race:
     """Search a program for variants and enter them."""
-    machine = h100(options.precision)
-    with trace.stage("rewriting"):
-        program = _rewritten(program, options, trace)
-    constants = constants_of(program)
-    contractions = contractions_of(program, constants, machine.types)
-    subprograms: list[Subprogram] = []
-    for number, definition in enumerate(contractions, 1):
-        trace.progress(f"subprogram {number} of {len(contractions)}: {definition.label}")
-        with trace.stage("searching"):
-            subprograms.append(
-                derive(
-                    definition, program, constants, machine, LIMITS, options.candidates,
-                    options.strategy, LIBRARIES[options.target],
-                )
-            )  # fmt: skip
-    race = Race(program, tuple(subprograms), options.precision, Constants(weights))
+    program, subprograms = _searched(program, options, trace)
+    race = Race(program, subprograms, options.precision, Constants(weights))
     with trace.stage("combining"):
         found = variants(program, race.subprograms, MAX_VARIANTS)
     _enter(race, found, options, trace)
@@ -217,11 +206,70 @@ def start_race(
     return race
 
 
+def choose_program(
+    program: Program, where: Location, options: Options, trace: Trace
+) -> Program | None:
+    """The program of the variant that a compilation would run; None if none can be proved.
+
+    Raises EinnetError as `compile_cuda` does, and for weights if it is to be measured.
+    """
+    if options.measure:
+        if program.weights:
+            raise InputError(
+                "the values of weights are not in a module, and measuring needs them",
+                location=where,
+                hint="measure=false chooses by estimates",
+            )
+        return compile_cuda(program, {}, options, trace).variant.program
+    program, subprograms = _searched(program, options, trace)
+    with trace.stage("combining"):
+        found = variants(program, subprograms, MAX_VARIANTS)
+    with trace.stage("proving"):
+        # One at a time, and only until one is proved: they come in the order of their estimates.
+        for variant in found:
+            proved = verified_variants(program, [variant], seed=options.seed, rounds=options.rounds)
+            if proved.variants:
+                return proved.variants[0][0].program
+            trace.progress(f"dropped: {', '.join(proved.dropped)}")
+    return None
+
+
+def _searched(
+    program: Program, options: Options, trace: Trace
+) -> tuple[Program, tuple[Subprogram, ...]]:
+    """The program after rewrites over several definitions, and the candidates of each contraction
+    in it."""
+    machine = h100(options.precision)
+    program = _rewritten(program, options, trace)
+    constants = constants_of(program)
+    contractions = contractions_of(program, constants, machine.types)
+    setting = setting_of(program, constants, machine, options)
+    subprograms: list[Subprogram] = []
+    for number, definition in enumerate(contractions, 1):
+        trace.progress(f"subprogram {number} of {len(contractions)}: {definition.label}")
+        with trace.stage("searching"):
+            subprogram = setting.derive(definition, constants)
+        with trace.stage("mutating"):
+            mutants = promising(subprogram, setting) if options.mutate else ()
+        with trace.stage("proving"):
+            subprograms.append(with_mutants(subprogram, mutants, setting))
+    found = tuple(subprograms)
+    if options.mutate:
+        with trace.stage("mutating"):
+            plans = (*parallel_plans(found, setting), *chain_plans(found, setting))
+        for joint in plans:
+            trace.progress(f"{'+'.join(joint.names)}: {joint.mutant}")
+            found = entered(found, joint)
+    return program, found
+
+
 def _rewritten(program: Program, options: Options, trace: Trace) -> Program:
-    rewritten = rewrite_program(program, h100(options.precision))
+    with trace.stage("rewriting"):
+        rewritten = rewrite_program(program, h100(options.precision))
     if not rewritten.applied:
         return program
-    verified = verify_plan(program, rewritten.program, seed=options.seed, rounds=options.rounds)
+    with trace.stage("proving"):
+        verified = verify_plan(program, rewritten.program, seed=options.seed, rounds=options.rounds)
     if not isinstance(verified, VerifiedProgram):
         trace.progress(f"dropped: {', '.join(rewritten.applied)}: {verified}")
         return program
@@ -289,14 +337,21 @@ def finish_race(
 def _forms(
     variant: Variant, verified: VerifiedProgram, precision: str
 ) -> Iterator[tuple[Variant, VerifiedProgram, Lowered]]:
-    """The variant lowered, and lowered with fused convolutions if that is something else."""
+    """The variant lowered, and with more eOperators taken in by library calls where that is
+    something else."""
     program = variant.program
     stored = in_precision(program, precision)
-    plain = lower_program(program, stored, precision)
-    yield variant, verified, plain
-    fused = lower_program(program, stored, precision, fused_convolutions=True)
-    if fused.host != plain.host:
-        yield replace(variant, name=variant.name + _FUSED), verified, fused
+    known: list[HostProgram] = []
+    for ends, suffix in zip(ENDS, _FORMS, strict=True):
+        made = lower_program(program, stored, precision, ends=ends)
+        if made.host not in known:
+            known.append(made.host)
+            yield replace(variant, name=variant.name + suffix), verified, made
+
+
+def _without_form(name: str) -> str:
+    """The name of a variant without that of its form."""
+    return name.removesuffix(_FORMS[1]).removesuffix(_FORMS[2])
 
 
 def _enter_combined(race: Race, records: Records, options: Options, trace: Trace) -> bool:
@@ -306,10 +361,10 @@ def _enter_combined(race: Race, records: Records, options: Options, trace: Trace
     and nothing would ever have measured it.
     """
     measured = samples_of(race, records)
-    # A variant is as fast as its faster form; the combination enters in both.
+    # A variant is as fast as its fastest form; the combination enters in all.
     seconds: dict[str, float] = {}
     for name, samples in measured.items():
-        plain = name.removesuffix(_FUSED)
+        plain = _without_form(name)
         seconds[plain] = min(samples.median, seconds.get(plain, samples.median))
     entered = [v for v in race.variants.values() if v.name in seconds]
     if not entered or entered[0] is not next(iter(race.variants.values())):
@@ -329,11 +384,14 @@ def _recorded_combination(race: Race, records: Records) -> Variant | None:
     """The combination that the records have times of, by the numbers in its name."""
     counts = [len(s.candidates) for s in race.subprograms]
     for name in records.variants:
-        match = re.fullmatch(rf"{COMBINED} (\d+(?:\.\d+)*)", name.removesuffix(_FUSED))
+        match = re.fullmatch(rf"{COMBINED} (\d+(?:\.\d+)*)", _without_form(name))
         if match is None:
             continue
         choices = tuple(map(int, match[1].split(".")))
-        if len(choices) == len(counts) and all(n < c for n, c in zip(choices, counts, strict=True)):
+        if len(choices) != len(counts):
+            continue
+        known = all(n < c for n, c in zip(choices, counts, strict=True))
+        if known and is_whole(race.subprograms, choices):
             return Variant(match[0], choices, assembled(race.program, race.subprograms, choices))
     return None
 
@@ -464,6 +522,8 @@ def _record(subprogram: Subprogram, chosen: int) -> dict[str, object]:
         "candidates": [
             {
                 "operator": c.operator or "generated kernel",
+                "mutant": c.mutant,
+                "joint": list(c.joint),
                 "estimate": c.estimate,
                 "as_written": c.as_written,
                 "steps": [[s.rule, dict(s.parameters)] for s in c.steps],

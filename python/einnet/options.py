@@ -10,11 +10,30 @@ TARGETS = ("cpu", "cuda")
 PRECISIONS = ("fp32", "tf32", "fp16", "bf16")
 STRATEGIES = ("converging", "explorative", "blind")
 
+_MUTATION_COUNTS = ("mutation_depth", "mutation_rounds", "mutation_beam")
+
 _REPETITIONS = {"cpu": 5, "cuda": 30}
 
 
+@dataclass(frozen=True, kw_only=True)
+class MutationOptions:
+    """How far a compilation looks for partially equivalent programs."""
+
+    mutate: bool = field(
+        default=True,
+        metadata={"help": "try mutants: equal in part, corrected where they are not"},
+    )
+    mutation_depth: int = field(default=2, metadata={"help": "mutations in one round"})
+    mutation_rounds: int = field(
+        default=2, metadata={"help": "rounds, each of which starts from the best mutants so far"}
+    )
+    mutation_beam: int = field(
+        default=2, metadata={"help": "mutants of each kind that are gone on from"}
+    )
+
+
 @dataclass(frozen=True)
-class Options:
+class Options(MutationOptions):
     """Options of a compilation. Nothing else, and no environment variable, changes its result.
 
     `repetitions` is never 0 once the options are made.
@@ -81,6 +100,6 @@ class Options:
             raise InputError(f"'seed' must be at least 0, not {self.seed}")
         if self.repetitions == 0:
             object.__setattr__(self, "repetitions", _REPETITIONS[self.target])
-        for name in ("candidates", "repetitions", "threads", "rounds"):
+        for name in ("candidates", "repetitions", "threads", "rounds", *_MUTATION_COUNTS):
             if getattr(self, name) < 1:
                 raise InputError(f"'{name}' must be at least 1, not {getattr(self, name)}")

@@ -9,7 +9,6 @@ import pytest
 
 from einnet import driver
 from einnet.driver import compile_model, optimize_module
-from einnet.errors import InputError
 from einnet.expr.program import Program
 from einnet.frontend.mlir import import_mlir
 from einnet.options import Options
@@ -91,12 +90,6 @@ def test_functions_keep_their_order_and_those_without_contraction_stay():
     names = [op.name.value for op in module.body.operations]  # pyright: ignore[reportAttributeAccessIssue]
     assert names == ["first", "second", "third"]
     assert "blas" in str(module)
-
-
-def test_modules_are_not_optimized_for_a_gpu():
-    module = parse_module(PRODUCT, make_context())
-    with pytest.raises(InputError, match="for the CPU only, not for cuda"):
-        optimize_module(module, Options(target="cuda", measure=False))
 
 
 def test_the_artifact_of_a_compilation_runs(tmp_path: Path):

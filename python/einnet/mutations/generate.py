@@ -8,14 +8,14 @@ the depth counts operators of a program that is built up, here moves on one that
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import combinations, islice
 
 from einnet.corrections.boxes import covered
 from einnet.corrections.recompute import (
-    BUDGET,
     CORRECTION,
     Failing,
+    Library,
     chosen_boxes,
     correct,
     failing,
@@ -77,8 +77,8 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """A mutant with its corrections, proved equal to the originals.
+class Corrected:
+    """A mutant with its corrections, which nothing has proved yet.
 
     `statements` define the originals' results; `failing` says where the mutant alone was not shown
     equal, `share` how much of the results that is, `boxes` what is computed again; `shared` says
@@ -88,7 +88,6 @@ class Candidate:
 
     found: Found
     statements: tuple[Statement, ...]
-    verified: VerifiedProgram
     failing: Failing
     share: float
     boxes: Mapping[str, tuple[Box, ...]]
@@ -96,6 +95,13 @@ class Candidate:
     sharing: float | None
     estimate: float
     original: float
+
+
+@dataclass(frozen=True)
+class Candidate(Corrected):
+    """A mutant with its corrections, proved equal to the originals."""
+
+    verified: VerifiedProgram
 
 
 def mutants(
@@ -110,21 +116,26 @@ def mutants(
     `constants` are the names of the tensors that depend on weights alone. A mutant of which all
     would be computed again is dropped, and one that cannot be decided.
     """
-    found = _of_each_form(explore(definitions, program, constants, options, machine))
+    found = of_each_form(explore(definitions, program, constants, options, machine))
     candidates = (judge(f, program, constants, machine) for f in found[: options.judged])
     return tuple(sorted((c for c in candidates if c is not None), key=lambda c: c.estimate))
 
 
-def _of_each_form(found: Iterable[Found]) -> list[Found]:
+def of_each_form(found: Iterable[Found]) -> list[Found]:
     """The cheapest of each form first, of few moves before many, then the second of each: what a
     correction costs is not known yet, and forms that need none are seldom the cheapest without."""
     ranked: list[tuple[int, int, float, Found]] = []
-    seen: dict[tuple[str, ...], int] = {}
+    seen: dict[str, int] = {}
     for one in sorted(found, key=_estimate):
-        form = tuple(sorted(f"{_kind(s)} {bool(s.arguments.get('gap'))}" for s in one.steps))
-        ranked.append((seen.setdefault(form, 0), len(form), one.estimate, one))
+        form = form_of(one.steps)
+        ranked.append((seen.setdefault(form, 0), len(one.steps), one.estimate, one))
         seen[form] += 1
     return [one for *_, one in sorted(ranked, key=lambda r: r[:3])]
+
+
+def form_of(steps: Iterable[Step]) -> str:
+    """What mutants that do the same at different places have in common."""
+    return "; ".join(sorted(f"{_kind(s)} {bool(s.arguments.get('gap'))}" for s in steps))
 
 
 def _estimate(found: Found) -> float:
@@ -137,11 +148,16 @@ def explore(
     constants: frozenset[str],
     options: Options = Options(),
     machine: Machine = CPU,
+    library: Library = as_library,
 ) -> Iterator[Found]:
-    """Mutants in the order in which they are found, sets of definitions first."""
+    """Mutants in the order in which they are found, sets of definitions first. `library` says what
+    is an operator of the machine's libraries. A definition that is no product of reads has none."""
     number = 0
-    for originals, together, steps in _starts(definitions, program, options):
-        explorer = _Explorer(program, originals, together, steps, constants, options, machine)
+    products = [d for d in definitions if _is_product(d.scope)]
+    for originals, together, steps in _starts(products, program, options):
+        explorer = _Explorer(
+            program, originals, together, steps, constants, options, machine, library
+        )
         for found in explorer.run():
             number += 1
             yield replace(found, number=number)
@@ -152,6 +168,7 @@ def judge(
     program: Program,
     constants: frozenset[str],
     machine: Machine = CPU,
+    library: Library = as_library,
     *,
     seed: int = 0,
 ) -> Candidate | None:
@@ -159,8 +176,33 @@ def judge(
 
     Raises AssertionError for a corrected plan that is not equal, which is our bug.
     """
+    done = corrected(found, program, constants, machine, library, seed=seed)
+    if done is None:
+        return None
+    reference = program_of(found.originals, *(d.result for d in found.originals))
+    verdict = verify_plan(reference, replace(reference, statements=done.statements), seed=seed)
+    if isinstance(verdict, Undecided):
+        return None
+    assert isinstance(verdict, VerifiedProgram), f"a corrected mutant is wrong: {verdict}"
+    return Candidate(**{f.name: getattr(done, f.name) for f in fields(done)}, verified=verdict)
+
+
+def corrected(
+    found: Found,
+    program: Program,
+    constants: frozenset[str],
+    machine: Machine = CPU,
+    library: Library = as_library,
+    *,
+    seed: int = 0,
+    most: int | None = None,
+) -> Corrected | None:
+    """The mutant with corrections where it is not equal; None if that is undecided, if nothing of
+    it is right, or if it is wrong in more than `most` boxes."""
     where = failing(found.originals, found.statements, seed=seed)
     if isinstance(where, Undecided):
+        return None
+    if most is not None and sum(map(len, where.boxes.values())) > most:
         return None
     results = [d.result for d in found.originals]
     total = sum(_size(t.shape) for t in results)
@@ -174,25 +216,18 @@ def judge(
     boxes: dict[str, tuple[Box, ...]] = {}
     own = None
     if where.boxes:
-        boxes = chosen_boxes(found.originals, where, as_library, seconds, taken)
-        apart = correct(found.originals, statements, boxes, as_library, set(taken))
+        boxes = chosen_boxes(found.originals, where, library, seconds, taken)
+        apart = correct(found.originals, statements, boxes, library, set(taken))
         statements = fused(apart, *results)
         if not _uses_operator(found, statements):
             return None
-        own = _sharing(found, boxes, taken)
+        own = _sharing(found, boxes, taken, library)
         if own is not None and seconds(own) < seconds(statements):
             statements = own
-    reference = program_of(found.originals, *results)
-    corrected = replace(reference, statements=statements)
-    verdict = verify_plan(reference, corrected, seed=seed, budget=BUDGET)
-    if isinstance(verdict, Undecided):
-        return None
-    assert isinstance(verdict, VerifiedProgram), f"a corrected mutant is wrong: {verdict}"
-    original = sum(seconds(as_library(d, taken | {d.result.name})) for d in found.originals)
-    return Candidate(
+    original = sum(seconds(library(d, taken | {d.result.name})) for d in found.originals)
+    return Corrected(
         found,
         statements,
-        verdict,
         where,
         share,
         boxes,
@@ -204,7 +239,7 @@ def judge(
 
 
 def _sharing(
-    found: Found, boxes: Mapping[str, tuple[Box, ...]], taken: set[str]
+    found: Found, boxes: Mapping[str, tuple[Box, ...]], taken: set[str], library: Library
 ) -> tuple[Statement, ...] | None:
     """The mutant with its corrections computed by its own operator; None where that cannot be."""
     if found.together is not None:
@@ -214,7 +249,7 @@ def _sharing(
     if scope is None:
         return None
     label = f"{original.label}+{CORRECTION}{original.label}"
-    return plan_of(scope, original.result, set(taken), label)
+    return plan_of(scope, original.result, set(taken), label, library)
 
 
 def _uses_operator(found: Found, statements: Sequence[Statement]) -> bool:
@@ -231,6 +266,11 @@ def _size(shape: Sequence[int]) -> int:
     for extent in shape:
         total *= extent
     return total
+
+
+def _is_product(scope: Scope) -> bool:
+    """Whether the body is one term of reads alone."""
+    return len(scope.body) == 1 and len(scope.term.factors) == len(scope.term.reads) > 0
 
 
 _Start = tuple[tuple[Definition, ...], Together | None, tuple[Step, ...]]
@@ -287,6 +327,7 @@ class _Explorer:
     constants: frozenset[str]
     options: Options
     machine: Machine
+    library: Library
 
     def run(self) -> Iterator[Found]:
         """Every mutant once."""
@@ -335,7 +376,7 @@ class _Explorer:
             statements: tuple[Statement, ...] = self.originals
         elif self.together is None:
             (original,) = self.originals
-            statements = plan(mutant, original.result, taken, original.label)
+            statements = plan(mutant, original.result, taken, original.label, self.library)
         else:
             before, whole, after = (
                 self.together.before,
@@ -343,7 +384,7 @@ class _Explorer:
                 self.together.after,
             )
             taken |= {d.result.name for d in (*before, whole, *after)}
-            middle = plan(mutant, whole.result, taken, whole.label)
+            middle = plan(mutant, whole.result, taken, whole.label, self.library)
             results = [d.result for d in self.originals]
             statements = fused((*before, *middle, *after), *results)
         cost = seconds_of(statements, self.machine, self.constants)

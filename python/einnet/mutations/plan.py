@@ -9,7 +9,7 @@ from math import prod
 
 import numpy as np
 
-from einnet.corrections.recompute import program_of
+from einnet.corrections.recompute import Library, program_of
 from einnet.expr.index import Ranges, bounds, iterators_of, var
 from einnet.expr.interpreter import guard_holds
 from einnet.expr.nodes import Guard, Read, Scope, Tensor, fresh_name
@@ -43,9 +43,17 @@ def as_library(definition: Definition, taken: set[str]) -> tuple[Statement, ...]
     """
     if _is_zero(definition.scope):
         return (definition,)
-    match = _as_convolution(definition) or _as_product(definition)
-    if match is None:
-        return (definition,)
+    match = as_written(definition) or _as_product(definition)
+    return (definition,) if match is None else _planned(match, definition, taken)
+
+
+def as_product(definition: Definition, taken: set[str]) -> tuple[Statement, ...]:
+    """The same where a library has products alone."""
+    match = None if _is_zero(definition.scope) else _as_product(definition)
+    return (definition,) if match is None else _planned(match, definition, taken)
+
+
+def _planned(match: Match, definition: Definition, taken: set[str]) -> tuple[Statement, ...]:
     statements = contraction.plan(match, definition.result, taken, definition.label)
     return tuple(
         replace(s, label=s.label or definition.label) if isinstance(s, Definition) else s
@@ -61,16 +69,6 @@ def _is_zero(scope: Scope) -> bool:
             if most < lo or least >= hi:
                 return True
     return False
-
-
-def _as_convolution(definition: Definition) -> Match | None:
-    """None too where an operand is read along its diagonal: no dimension is its iterator's own."""
-    for term in definition.scope.body:
-        for read in term.reads:
-            names = [e.name for e in read.index if e.name]
-            if len(names) > len(set(names)):
-                return None
-    return as_written(definition)
 
 
 def _as_product(definition: Definition) -> Match | None:
@@ -101,15 +99,19 @@ def seconds_of(
     return total
 
 
-def plan(mutant: Mutant, result: Tensor, taken: set[str], label: str) -> tuple[Statement, ...]:
+def plan(
+    mutant: Mutant, result: Tensor, taken: set[str], label: str, library: Library = as_library
+) -> tuple[Statement, ...]:
     """The statements that compute `result` as the mutant does, as a library has the operator.
 
     New names are not in `taken`, and are added to it.
     """
-    return plan_of(batched(mutant).scope, result, taken, label)
+    return plan_of(batched(mutant).scope, result, taken, label, library)
 
 
-def plan_of(scope: Scope, result: Tensor, taken: set[str], label: str) -> tuple[Statement, ...]:
+def plan_of(
+    scope: Scope, result: Tensor, taken: set[str], label: str, library: Library = as_library
+) -> tuple[Statement, ...]:
     """The same for an expression whose terms all read one core.
 
     New names are not in `taken`, and are added to it.
@@ -131,10 +133,10 @@ def plan_of(scope: Scope, result: Tensor, taken: set[str], label: str) -> tuple[
     here = tuple(var(i.name) for i in scope.traversal)
     plain = len(scope.body) == 1 and not scope.term.guards
     if plain and scope.term.reads[0].index == here and scope.traversal == core.traversal:
-        statements += as_library(Definition(result, operator, label), taken)
+        statements += library(Definition(result, operator, label), taken)
         return fused(statements, result)
     tensor = _named(result, f"{result.name}_operator", core.extents, taken)
-    statements += as_library(Definition(tensor, operator, label), taken)
+    statements += library(Definition(tensor, operator, label), taken)
     source: Tensor | Scope = tensor
     last = statements[-1]
     assert isinstance(last, Definition)

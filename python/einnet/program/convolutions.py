@@ -38,19 +38,26 @@ def spatial_rank(scope: Scope) -> int:
 
 def as_written(definition: Definition) -> Match | None:
     """The definition as the (transposed) convolution that it is without any derivation: each index
-    of the image is an iterator or a window with stride and dilation. None if it is none."""
+    of the image is an iterator or a window with stride and dilation. None if it is none, or if an
+    operand is read along a diagonal, which leaves an iterator no dimension of its own."""
     scope = definition.scope
     if len(scope.body) != 1 or len(scope.term.reads) != 2 or len(scope.term.factors) != 2:
         return None
     if any(i.lo for i in scope.traversal + scope.summation):
         return None
-    if any(isinstance(r.source, Scope) for r in scope.term.reads):
+    if any(isinstance(r.source, Scope) or _is_diagonal(r) for r in scope.term.reads):
         return None
     for first in (0, 1):
         found = _matched(scope, scope.term.reads[first], scope.term.reads[1 - first])
         if found is not None:
             return found
     return None
+
+
+def _is_diagonal(read: Read) -> bool:
+    """Whether one iterator is the whole index of several dimensions."""
+    names = [e.name for e in read.index if e.name]
+    return len(names) > len(set(names))
 
 
 def _matched(scope: Scope, image: Read, kernel: Read) -> Match | None:

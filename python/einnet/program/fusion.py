@@ -8,13 +8,12 @@ once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from math import prod
 
-from einnet.expr.nodes import Body, Call, Factor, Read, Scope, Tensor, factors_of, tensors_of
+from einnet.expr.nodes import Body, Call, Read, Scope, Tensor, factors_of
 from einnet.expr.program import Definition, Program, Statement, constants_of, uses_of, without_dead
-from einnet.expr.transform import rename
+from einnet.expr.transform import rename, with_tensors
 from einnet.operators.cost import points
 from einnet.rules.fusing import fuse
 from einnet.rules.rewrite import NotApplicable
@@ -44,7 +43,7 @@ def share_definitions(program: Program) -> Program:
     statements: list[Statement] = []
     for statement in program.statements:
         if isinstance(statement, Definition):
-            scope = _with_tensors(statement.scope, same)
+            scope = with_tensors(statement.scope, same)
             statement = replace(statement, scope=scope)
             result = statement.result
             if statement.library is None and result.name not in outputs:
@@ -59,24 +58,6 @@ def share_definitions(program: Program) -> Program:
             statement = replace(statement, operands=operands)
         statements.append(statement)
     return replace(program, statements=tuple(statements))
-
-
-def _with_tensors(scope: Scope, same: Mapping[str, Tensor]) -> Scope:
-    """The scope with reads of other tensors, those of nested scopes and calls included."""
-    if not any(t.name in same for t in tensors_of(scope)):
-        return scope
-
-    def body(old: Body) -> Body:
-        return tuple(replace(t, factors=tuple(map(factor, t.factors))) for t in old)
-
-    def factor(old: Factor) -> Factor:
-        if isinstance(old, Call):
-            return Call(old.function, tuple(map(body, old.arguments)))
-        if isinstance(old.source, Scope):
-            return Read(_with_tensors(old.source, same), old.index)
-        return Read(same.get(old.source.name, old.source), old.index)
-
-    return replace(scope, body=body(scope.body))
 
 
 def _fuse_once(program: Program) -> Program | None:

@@ -29,6 +29,7 @@ from einnet.expr.program import (
 )
 from einnet.expr.transform import inline_reads, is_movement, rename
 from einnet.operators.cost import Machine, points
+from einnet.program.joint import ordered
 from einnet.rules.linearity import collect_terms, distribute, separate_terms
 from einnet.rules.merging import batch_parallel, merge_parallel
 from einnet.rules.rewrite import NotApplicable
@@ -142,7 +143,8 @@ class _View:
         pays = fewer > 0 or (fewer == 0 and added < _GAIN * removed)
         return (fewer, removed - added) if pays else None
 
-    def apply(self, edit: _Edit) -> Program:
+    def apply(self, edit: _Edit) -> Program | None:
+        """None where operations that may have effects would change their order."""
         return _replaced(self.program, edit.old, edit.new)
 
 
@@ -158,22 +160,24 @@ def rewrite_program(program: Program, machine: Machine) -> Rewritten:
     applied: list[str] = []
     while True:
         view = _View(program, machine)
-        best: tuple[float, _Edit] | None = None
-        for edit in _edits(view):
-            gain = view.gain(edit)
-            if gain is not None and (best is None or gain[1] > best[0]):
-                best = gain[1], edit
-        if best is None:
+        gains = [(gain[1], edit) for edit in _edits(view) if (gain := view.gain(edit)) is not None]
+        for _, edit in sorted(gains, key=lambda g: -g[0]):
+            changed = view.apply(edit)
+            if changed is not None:
+                program = changed
+                applied.append(edit.name)
+                break
+        else:
             return Rewritten(program, tuple(applied), before, estimate(program, machine))
-        program = view.apply(best[1])
-        applied.append(best[1].name)
 
 
 def candidates_of(program: Program, machine: Machine) -> Iterator[tuple[str, Program]]:
     """Every rewrite that applies, in words, and the program it leads to."""
     view = _View(without_dead(program), machine)
     for edit in _edits(view):
-        yield edit.name, view.apply(edit)
+        changed = view.apply(edit)
+        if changed is not None:
+            yield edit.name, changed
 
 
 def estimate(program: Program, machine: Machine) -> float:
@@ -353,8 +357,11 @@ def _try(rule: Callable[[], T]) -> T | None:
         return None
 
 
-def _replaced(program: Program, old: Sequence[Definition], new: Sequence[Definition]) -> Program:
-    """The program with the definitions `new` in the place of the first of `old`."""
+def _replaced(
+    program: Program, old: Sequence[Definition], new: Sequence[Definition]
+) -> Program | None:
+    """The program with the definitions `new` in the place of the first of `old`; None if that has
+    no order."""
     statements: list[Statement] = []
     placed = False
     for statement in program.statements:
@@ -364,22 +371,5 @@ def _replaced(program: Program, old: Sequence[Definition], new: Sequence[Definit
                 placed = True
         else:
             statements.append(statement)
-    return without_dead(_ordered(replace(program, statements=tuple(statements))))
-
-
-def _ordered(program: Program) -> Program:
-    """The statements in an order in which each tensor is defined before its uses."""
-    known = {t.name for t in program.inputs}
-    waiting = program.statements
-    ordered: list[Statement] = []
-    while waiting:
-        left: list[Statement] = []
-        for statement in waiting:
-            if all(t.name in known for t in statement.operands):
-                ordered.append(statement)
-                known.update(t.name for t in results_of(statement))
-            else:
-                left.append(statement)
-        assert len(left) < len(waiting), "definitions that depend on each other became one"
-        waiting = tuple(left)
-    return replace(program, statements=tuple(ordered))
+    changed = ordered(replace(program, statements=tuple(statements)))
+    return None if changed is None else without_dead(changed)

@@ -27,7 +27,9 @@ from einnet.operators.convolution import (
 from einnet.operators.cost import CPU, Machine, definition_seconds, points
 from einnet.operators.product import PRODUCT
 from einnet.operators.target import Target
+from einnet.program.alignment import aligned
 from einnet.program.convolutions import as_written, channels_last, spatial_rank
+from einnet.rules.boundary_relaxing import RULE as RELAX
 from einnet.rules.rewrite import Step
 from einnet.rules.unit_factor import RULE as UNIT_FACTOR
 from einnet.rules.unit_factor import is_reduction, unit_factor
@@ -91,7 +93,10 @@ class Candidate:
     library operator in words (empty for the original), the estimated seconds.
 
     `as_written` says that a library computes the definition as the model has it, with nothing
-    derived but names for the digits of its iterators.
+    derived but names for the digits of its iterators. `mutant` is empty, or says in words which
+    mutations led to it and how many boxes are computed again. `joint` are the names of the
+    subprograms, this one among them, whose candidates of the same `joint` and `operator` have to be
+    chosen with this one: alone, it need not define its subprogram's result.
     """
 
     statements: tuple[Statement, ...]
@@ -99,10 +104,17 @@ class Candidate:
     operator: str
     estimate: float
     as_written: bool = False
+    mutant: str = ""
+    joint: tuple[str, ...] = ()
 
     @property
     def is_original(self) -> bool:
         return not self.operator
+
+    @property
+    def name(self) -> str:
+        """The operator, and the mutations that led to it, in words."""
+        return f"{self.operator}, mutant {self.mutant}" if self.mutant else self.operator
 
 
 @dataclass(frozen=True)
@@ -118,6 +130,16 @@ class Subprogram:
     @property
     def name(self) -> str:
         return self.definition.result.name
+
+    @property
+    def best(self) -> Candidate:
+        """The cheapest candidate by estimate that can be chosen alone."""
+        return min((c for c in self.candidates if not c.joint), key=lambda c: c.estimate)
+
+    def with_candidates(self, more: Iterable[Candidate]) -> Subprogram:
+        """The subprogram with further candidates, before the original, which stays the last."""
+        *others, original = self.candidates
+        return replace(self, candidates=(*others, *more, original))
 
 
 def is_contraction(definition: Definition) -> bool:
@@ -136,14 +158,15 @@ def is_contraction(definition: Definition) -> bool:
 def contractions_of(
     program: Program, constants: frozenset[str], types: tuple[str, ...] = CPU.types
 ) -> tuple[Definition, ...]:
-    """The contractions that run at inference, in order, of element types that libraries have."""
-    return tuple(
-        d
-        for d in program.definitions
-        if d.result.name not in constants
-        and is_contraction(d)
-        and all(t.dtype in types for t in (d.result, *d.operands))
-    )
+    """The contractions that run at inference, in order, of one of the element types that libraries
+    have: they multiply and add in the type of what they read."""
+    found: list[Definition] = []
+    for definition in program.definitions:
+        if definition.result.name not in constants and is_contraction(definition):
+            used = {t.dtype for t in (definition.result, *definition.operands)}
+            if len(used) == 1 and used.issubset(types):
+                found.append(definition)
+    return tuple(found)
 
 
 def derive(
@@ -197,6 +220,15 @@ def derive(
         operator = contraction.describe(match)
         return Candidate((*ones, *plan), before + steps, operator, cost, same)
 
+    def in_vectors(one: Candidate) -> Candidate | None:
+        plan = aligned(one.statements, machine.vector, constants, set(taken))
+        if plan is None:
+            return None
+        relaxed = Step(RELAX, (("multiple", machine.vector),))
+        cost = _seconds(plan, machine, constants)
+        operator = f"{one.operator}, columns in vectors"
+        return Candidate(plan, (*one.steps, relaxed), operator, cost)
+
     # Pooling is left to kernels and products: a convolution would have one channel.
     written = None if ones or libraries.convolutions is None else as_written(searched)
     visited, products = found(PRODUCT, limits)
@@ -213,6 +245,7 @@ def derive(
         candidates = [candidate(f.match, f.state.steps) for f in chosen]
         if written is not None:
             candidates.append(candidate(written, ()))
+        candidates += [c for one in candidates if (c := in_vectors(one)) is not None]
         candidates = _near(candidates)
     seconds = time.process_time() - begin
     original = Candidate((definition,), (), "", definition_seconds(definition, machine))

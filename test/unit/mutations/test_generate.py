@@ -315,3 +315,24 @@ def test_a_step_names_its_mutation() -> None:
     found = next(explore(program.definitions, program, WEIGHTS))
     assert isinstance(found.steps[0], Step)
     assert isinstance(found.originals[0].result, Tensor)
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["X[i,k] * W[k,j] + X[i,k] * V[k,j]", "X[i,k] * relu(W[k,j])", "1"],
+    ids=["two terms", "a call", "no read"],
+)
+def test_what_is_no_product_of_reads_has_no_mutants(body: str):
+    """Beside a product, with which nothing makes it one."""
+    program = chain(
+        f"L<i:4,j:6> S<k:8> {body}",
+        "L<i:4,j:6> S<k:8> X[i,k] * W[k,j]",
+        inputs={"X": (4, 8), "W": (8, 6), "V": (8, 6)},
+        weights=("W", "V"),
+        outputs=(0, 1),
+    )
+    first, second = program.definitions
+    assert list(explore((first,), program, WEIGHTS)) == []
+    both = explore((first, second), program, WEIGHTS)
+    alone = explore((second,), program, WEIGHTS)
+    assert [f.steps for f in both] == [f.steps for f in alone]

@@ -131,7 +131,8 @@ def test_a_product_is_as_written_only_if_nothing_is_derived():
     # Windows over one element: the sums are gone after normalisation, which is a derivation.
     text = "L<n:8,h:2,f:5> S<c:4,r:2> X[n,h-r,c] * W[f,c,r]"
     program = chain(text, inputs={"X": (8, 1, 4), "W": (5, 4, 2)}, weights=("W",))
-    written = {c.operator.split()[0]: c.as_written for c in derived(program).candidates[:-1]}
+    found = [c for c in derived(program).candidates[:-1] if "columns in" not in c.operator]
+    written = {c.operator.split()[0]: c.as_written for c in found}
     assert written == {"matmul": False, "conv_transpose1d": True}
 
 
