@@ -1,7 +1,7 @@
 """A program to a host program: what libraries compute, what kernels compute, where everything is.
 
-    pick      products and convolutions become library calls, with bias and activation where one
-              eOperator follows; what no library can do stays an expression
+    pick      products and convolutions become library calls, with bias, residual and activation
+              where eOperators follow that are no more; what no library can do stays an expression
     place     strides and buffers; movements become views where everyone accepts them
     generate  a kernel for every expression that is left
     pack      temporaries into one arena, constants one after another
@@ -16,7 +16,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import ml_dtypes
 import numpy as np
@@ -33,8 +33,10 @@ from einnet.codegen.gpu.epilogue import (
 from einnet.codegen.gpu.host import (
     Buffer,
     HostProgram,
+    Image,
     KernelLaunch,
     LibraryCall,
+    MatrixProduct,
     Step,
 )
 from einnet.codegen.gpu.kernel import Kernel, build_kernel, schedules
@@ -42,6 +44,7 @@ from einnet.codegen.gpu.matrices import Placed, convolution_call, product_call
 from einnet.codegen.gpu.memory import Lifetime, aligned, arena
 from einnet.codegen.gpu.parts import parts
 from einnet.codegen.gpu.placement import Placement, place
+from einnet.codegen.gpu.residuals import residual_image, residual_matrix
 from einnet.errors import InputError
 from einnet.expr.nodes import Tensor
 from einnet.expr.program import (
@@ -83,13 +86,20 @@ class Lowered:
     prepare: Program
 
 
+Ends = Literal["certain", "likely", "all"]
+"""Which eOperators library calls take in, of which only the device tells whether there is an
+algorithm and how fast it is. "certain": bias and ReLU after a product, which all have. "likely":
+residual and GELU after a product, bias and ReLU after a convolution. "all": residuals after that
+too."""
+
+ENDS: tuple[Ends, ...] = ("certain", "likely", "all")
+
+
 def lower_program(
-    program: Program, stored: Program, precision: str, *, fused_convolutions: bool = False
+    program: Program, stored: Program, precision: str, *, ends: Ends = "certain"
 ) -> Lowered:
     """Lower `stored`, which is `program` in the element types of `precision`.
 
-    With `fused_convolutions`, convolutions end in bias and activation where one eOperator follows,
-    as products always do; the libraries may have no engine for them, which only the device tells.
     Raises InputError for opaque operations, which no GPU kernel computes.
     """
     for statement in program.statements:
@@ -99,8 +109,13 @@ def lower_program(
                 hint="--target cpu runs it",
             )
     # cuDNN compiles fused engines of transposed convolutions as they are tried, seconds for each.
-    apart = convolutions_of(stored, transposed=True if fused_convolutions else None)
-    made = _arranged(stored, apart, precision)
+    apart = convolutions_of(stored, transposed=None if ends == "certain" else True)
+    simple = {
+        "certain": frozenset(d.result.name for d in stored.definitions if d.library is not None),
+        "likely": convolutions_of(stored),
+        "all": frozenset[str](),
+    }[ends]
+    made = _arranged(stored, dict.fromkeys(apart, 0), simple, precision)
     items, placement = made.items, made.placement
     steps, kernels = _steps(items, placement, precision)
     outputs = tuple(placement.placed[t.name].buffer for t in stored.outputs)
@@ -110,7 +125,7 @@ def lower_program(
         program.name, buffers, steps, inputs, outputs,
         arena_bytes, constant_bytes,
     )  # fmt: skip
-    _, own = work_of(program, made.apart)
+    _, own = work_of(program, precision, made.most, simple)
     first = tuple(choices[0] for choices in kernels.values())
     others = {symbol: choices[1:] for symbol, choices in kernels.items() if choices[1:]}
     return Lowered(host, first, others, _preparation(program, own, made.constants))
@@ -118,19 +133,21 @@ def lower_program(
 
 @dataclass(frozen=True)
 class _Arrangement:
-    """What runs and where everything is; `constants` are read or returned, `apart` as in
+    """What runs and where everything is; `constants` are read or returned, `most` as in
     `work_of`."""
 
     items: tuple[Work, ...]
     placement: Placement
     constants: tuple[str, ...]
-    apart: frozenset[str]
+    most: Mapping[str, int]
 
 
-def _arranged(stored: Program, apart: frozenset[str], precision: str) -> _Arrangement:
-    """Place what runs. A library operator that cannot be called where its epilogue's result is
-    placed goes without the epilogue."""
-    work, biases = work_of(stored, apart)
+def _arranged(
+    stored: Program, most: Mapping[str, int], simple: frozenset[str], precision: str
+) -> _Arrangement:
+    """Place what runs. A library operator that cannot be called where its epilogue's result and
+    residual are placed goes without the last eOperator of the epilogue."""
+    work, biases = work_of(stored, precision, most, simple)
     constants = constants_of(stored)
     supported = [_supported(item) for item in work]
     taken = names_of(stored)
@@ -148,16 +165,16 @@ def _arranged(stored: Program, apart: frozenset[str], precision: str) -> _Arrang
     fixed |= {t.name: t for t in stored.outputs if t.name in constants}
     inputs = [t for t in stored.inputs if t.name not in stored.weights]
     placement = place(items, inputs, stored.outputs, fixed)
-    refused = frozenset(
-        item.definition.result.name
+    refused = {
+        item.definition.result.name: item.merged - 1
         for item in items
         if isinstance(item, LibraryWork)
-        and item.has_epilogue
+        and item.merged
         and library_call(item, placement.placed, precision) is None
-    )
+    }
     if refused:
-        return _arranged(stored, apart | refused, precision)
-    return _Arrangement(tuple(items), placement, tuple(fixed), apart)
+        return _arranged(stored, {**most, **refused}, simple, precision)
+    return _Arrangement(tuple(items), placement, tuple(fixed), most)
 
 
 def store(lowered: Lowered, values: Mapping[str, Array]) -> tuple[HostProgram, dict[str, Array]]:
@@ -231,8 +248,9 @@ def _choices(definition: Definition, views: tuple[Buffer, ...]) -> tuple[Kernel,
 def library_call(
     item: LibraryWork, placed: Mapping[str, Placed], precision: str
 ) -> LibraryCall | None:
-    """The call, or None where no library reads the operands as they are placed."""
-    definition = item.definition
+    """The call, or None where no library reads the operands, or writes the result, as they are
+    placed."""
+    definition = item.written
     sources = [placed[t.name] for t in _read(definition)]
     where = (sources[0], sources[1], placed[item.result.name])
     types = (definition.operands[0].dtype, item.result.dtype)
@@ -240,13 +258,47 @@ def library_call(
     library = definition.library
     try:
         if isinstance(library, Product):
-            call = product_call(definition, library, where, types, precision)
-        else:
-            assert library is not None
-            call = convolution_call(definition, library, where, types, precision)
+            product = product_call(definition, library, where, types, precision)
+            return _with_end(product, item, placed, bias)
+        assert library is not None
+        convolution = convolution_call(definition, library, where, types, precision)
+        if item.merged and not _in_one_layout(convolution.x, convolution.y):
+            raise ValueError("fused engines have one layout for x and y")
+        z = residual_image(item, placed, convolution.y)
     except ValueError:
         return None
-    return replace(call, bias=bias, activation=item.activation)
+    assert item.activation != "gelu", "no convolution ends in GELU"
+    return replace(convolution, z=z, bias=bias, activation=item.activation)
+
+
+def _in_one_layout(x: Image, y: Image) -> bool:
+    """Whether both images have their channels last, or neither has; one pixel or one channel fits
+    any layout."""
+    last = {
+        image.strides[1] < min(steps)
+        for image in (x, y)
+        if image.extents[1] > 1
+        and (
+            steps := [s for s, n in zip(image.strides[2:], image.extents[2:], strict=True) if n > 1]
+        )
+    }
+    return len(last) < 2
+
+
+def _with_end(
+    call: MatrixProduct, item: LibraryWork, placed: Mapping[str, Placed], bias: str
+) -> MatrixProduct:
+    """The product with its epilogue. Raises ValueError if cuBLASLt has none in these orders."""
+    if bias and call.d.transposed:
+        raise ValueError("a bias is along the contiguous dimension of the result")
+    alpha = call.alpha * float(item.alpha)
+    call = replace(call, alpha=alpha, bias=bias, activation=item.activation)
+    if item.residual is None:
+        return call
+    c = residual_matrix(item, placed[item.residual.tensor.name])
+    if c.transposed != call.d.transposed:
+        raise ValueError("c is stored in the order of the result")
+    return replace(call, c=c, beta=float(item.residual.scale))
 
 
 def _read(definition: Definition) -> list[Tensor]:

@@ -17,6 +17,7 @@ from math import prod
 from einnet.codegen.gpu.epilogue import LibraryWork, Work
 from einnet.codegen.gpu.host import BYTES, Buffer, Role, dense
 from einnet.codegen.gpu.matrices import Placed, Strides, convolution_call, product_operand
+from einnet.codegen.gpu.residuals import residual_matrix
 from einnet.expr.index import Var, constant
 from einnet.expr.nodes import Read, Tensor
 from einnet.expr.program import Definition, Product
@@ -158,13 +159,13 @@ class _Placer:
         """Whether the library calls that read or write the tensor can do so there."""
         try:
             for call, operand in self._calls(tensor):
-                _check(call.definition, operand, placed)
+                _check(call, operand, placed)
         except ValueError:
             return False
         return True
 
     def _calls(self, tensor: Tensor) -> Iterable_[tuple[LibraryWork, int]]:
-        """The calls that have the tensor as operand 0 or 1, or as their result, 2."""
+        """The calls that have the tensor as operand 0 or 1, as their result, 2, or residual, 3."""
         for item in self.work:
             if isinstance(item, LibraryWork):
                 for number, read in enumerate(item.definition.scope.term.reads):
@@ -172,12 +173,14 @@ class _Placer:
                         yield item, number
                 if item.result.name == tensor.name:
                     yield item, 2
+                if item.residual is not None and item.residual.tensor == tensor:
+                    yield item, 3
 
     def _strides(self, tensor: Tensor) -> Iterable_[Strides]:
         """Strides worth trying, the best first; dense ones last."""
         shape = tensor.shape
         for call, operand in self._calls(tensor):
-            order, inner = _order(call.definition, operand, tensor, self._is_given(call, operand))
+            order, inner = _order(call, operand, tensor, self._is_given(call, operand))
             if not isinstance(call.definition.library, Product):
                 inner = 0  # images and kernels without gaps
             yield pitched(shape, order, inner, BYTES[tensor.dtype])
@@ -207,19 +210,26 @@ class _Placer:
 
     def _is_given(self, call: LibraryWork, operand: int) -> bool:
         """Whether the operand is computed before it is read, so that its order is given."""
-        if operand == 2:
+        if operand >= 2:
             return True
         source = call.definition.scope.term.reads[operand].source
         return isinstance(source, Tensor) and self._computes(source)
 
 
-def _check(definition: Definition, operand: int, placed: Placed) -> None:
-    """Raise ValueError unless a library can have the operand (2: the result) there."""
+def _check(call: LibraryWork, operand: int, placed: Placed) -> None:
+    """Raise ValueError unless a library can have the operand (2: the result, 3: the residual)
+    there."""
+    definition = call.written
     library = definition.library
     if isinstance(library, Product):
-        product_operand(definition, library, operand, placed)
+        if operand == 3:
+            residual_matrix(call, placed)
+        else:
+            product_operand(definition, library, operand, placed)
         return
     assert library is not None
+    if operand == 3:
+        return  # it has to be as the result is, wherever that will be
     shapes = [_shape(r) for r in definition.scope.term.reads] + [definition.result.shape]
     others = [Placed(str(n), dense(shape)) for n, shape in enumerate(shapes)]
     others[operand] = placed
@@ -232,21 +242,26 @@ def _shape(read: Read) -> tuple[int, ...]:
 
 
 def _order(
-    definition: Definition, operand: int, tensor: Tensor, fixed: bool
+    call: LibraryWork, operand: int, tensor: Tensor, fixed: bool
 ) -> tuple[tuple[int, ...], int]:
     """An order of the tensor's dimensions, outermost first, and how many of the last of them are
     one row of a matrix."""
+    definition = call.definition
     library = definition.library
     assert library is not None
     rank = len(tensor.shape)
-    if operand == 2:
-        names = [i.name for i in definition.scope.traversal]
+    if operand >= 2:
+        names = _result_names(call, operand)
+        loops = [i.name for i in definition.scope.traversal]
+        own = sorted(range(rank), key=lambda d: loops.index(names[d]) if names[d] else -1)
+        inner = 0
+        while inner < rank and names[own[rank - 1 - inner]] in library.n:
+            inner += 1
+        return tuple(own), inner
+    names = [e.name or "" for e in definition.scope.term.reads[operand].index]
+    columns = library.k if operand == 0 or not fixed else library.n
+    if not isinstance(library, Product) and library.windows[0].transposed and operand == 1:
         columns = library.n
-    else:
-        names = [e.name or "" for e in definition.scope.term.reads[operand].index]
-        columns = library.k if operand == 0 or not fixed else library.n
-        if not isinstance(library, Product) and library.windows[0].transposed and operand == 1:
-            columns = library.n
     if fixed:
         inner = 0
         while inner < rank and names[rank - 1 - inner] in columns:
@@ -257,6 +272,14 @@ def _order(
     middle = [d for d in range(rank) if names[d] in windows and d not in last]
     first = [d for d in range(rank) if d not in last and d not in middle]
     return (*first, *middle, *last), len(last)
+
+
+def _result_names(call: LibraryWork, operand: int) -> list[str]:
+    """The iterator of the operator along each dimension of its result (2) or residual (3)."""
+    if operand == 2:
+        return list(call.loops)
+    assert call.residual is not None
+    return [e.name or "" for e in call.residual.read.index]
 
 
 def pitched(shape: tuple[int, ...], order: Sequence[int], inner: int, size: int) -> Strides:

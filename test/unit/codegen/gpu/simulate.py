@@ -85,11 +85,21 @@ def _product(memory: Memory, call: MatrixProduct) -> None:
     b = _matrix(memory, call.b, call.batch, call.k, call.n).astype(np.float64)
     d = _matrix(memory, call.d, call.batch, call.m, call.n)
     result = call.alpha * (a @ b)
+    if call.c is not None:
+        assert call.c.transposed == call.d.transposed, "cuBLASLt has one order for c and d"
+        c = _matrix(memory, call.c, call.batch, call.m, call.n)
+        result += call.beta * c.astype(np.float64)
     if call.bias:
+        assert not call.d.transposed, "cuBLASLt adds a bias along the contiguous dimension"
         result += memory.flat[call.bias].astype(np.float64)
-    if call.activation:
-        result = np.maximum(result, 0.0)
-    d[...] = result.astype(d.dtype)
+    d[...] = _activated(result, call.activation).astype(d.dtype)
+
+
+def _activated(x: Array, activation: str) -> Array:
+    if activation == "gelu":
+        return x / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+    assert activation in ("", "relu")
+    return np.maximum(x, 0.0) if activation else x
 
 
 def _image(memory: Memory, image: Image) -> Array:
@@ -128,4 +138,11 @@ def _convolution(memory: Memory, call: ConvolutionCall) -> None:
                 if call.transposed:
                     block = weights[g * c : (g + 1) * c]
                 out[:, g * f : (g + 1) * f] += read[:, g * c : (g + 1) * c] @ block
-    y[...] = result.astype(y.dtype)
+    if call.z is not None:
+        assert call.z.strides == call.y.strides, "engines have one layout for z and y"
+        result += _image(memory, call.z).astype(np.float64)
+    if call.bias:
+        bias = memory.flat[call.bias].astype(np.float64)
+        assert bias.shape == (y.shape[1],)
+        result += bias.reshape(-1, *(1,) * rank)
+    y[...] = _activated(result, call.activation).astype(y.dtype)
