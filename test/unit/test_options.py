@@ -21,6 +21,9 @@ from einnet.options import PRECISIONS, TARGETS, Options
         ({"strategy": "lucky"}, "unknown strategy 'lucky'"),
         ({"candidates": 0}, "'candidates' must be at least 1, not 0"),
         ({"seed": -1}, "'seed' must be at least 0, not -1"),
+        ({"mutation_depth": 0}, "'mutation_depth' must be at least 1, not 0"),
+        ({"mutation_rounds": 0}, "'mutation_rounds' must be at least 1, not 0"),
+        ({"mutation_beam": 0}, "'mutation_beam' must be at least 1, not 0"),
         ({"repetitions": -1}, "'repetitions' must be at least 1, not -1"),
     ],
 )

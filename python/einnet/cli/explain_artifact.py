@@ -136,7 +136,9 @@ def _subprograms(path: Path) -> list[str]:
     for record in json.loads(path.read_bytes()):
         candidate = record["candidates"][record["chosen"]]
         steps = " ".join(rule for rule, _ in candidate["steps"]) or "none"
-        rows.append((record["subprogram"], candidate["operator"], steps, record["expression"]))
+        operator, mutant = candidate["operator"], candidate.get("mutant")
+        words = f"{operator}, mutant {mutant}" if mutant else operator
+        rows.append((record["subprogram"], words, steps, record["expression"]))
     headings = ("subprogram", "computed by", "derivation", "expression")
     return ["subprograms of the chosen variant", *format_columns(headings, rows)]
 

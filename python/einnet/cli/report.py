@@ -55,7 +55,7 @@ def _row(choice: Choice) -> tuple[str, ...]:
         subprogram.name,
         f"{subprogram.definition.label} {list(subprogram.definition.result.shape)}",
         format_rules(candidate.steps) if not candidate.is_original else "none",
-        candidate.operator or "generated kernel",
+        candidate.name or "generated kernel",
         f"{proof.cells} cells, {proof.positions} positions, {proof.error_bound:.0e}",
         str(subprogram.visited),
         f"{subprogram.seconds:.2f}",

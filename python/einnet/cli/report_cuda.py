@@ -21,7 +21,7 @@ def print_cuda_compilation(compilation: CudaCompilation, trace: Trace) -> None:
             subprogram.name,
             f"{subprogram.definition.label} {list(subprogram.definition.result.shape)}",
             format_rules(candidate.steps) if not candidate.is_original else "none",
-            candidate.operator or "generated kernel",
+            candidate.name or "generated kernel",
             str(len(subprogram.candidates)),
             str(subprogram.visited),
             f"{subprogram.seconds:.2f}",
