@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from einnet.expr.nodes import Scope, Tensor
 from einnet.expr.program import Definition, Program, Statement, names_of, without_dead
-from einnet.expr.transform import rename, with_tensors
+from einnet.expr.transform import with_tensors
 
 
 def parting(first: Program, second: Program) -> tuple[Program, Program] | None:
@@ -57,15 +57,15 @@ def _under_names_of(first: Program, second: Program) -> Program:
     where the second does not have them for something else."""
     taken = names_of(second)
     kept = {t.name for t in second.outputs}
-    known: dict[tuple[object, ...], Tensor] = {}
+    known: dict[tuple[Scope, str], Tensor] = {}
     for definition in first.definitions:
-        known.setdefault(_form(definition.scope, definition.result), definition.result)
+        known.setdefault((definition.scope, definition.result.dtype), definition.result)
     same: dict[str, Tensor] = {}
     statements: list[Statement] = []
     for statement in second.statements:
         if isinstance(statement, Definition):
             result, scope = statement.result, with_tensors(statement.scope, same)
-            other = known.get(_form(scope, result))
+            other = known.get((scope, result.dtype))
             if other is not None and other.name not in taken and result.name not in kept:
                 taken.add(other.name)
                 same[result.name] = other
@@ -78,21 +78,13 @@ def _under_names_of(first: Program, second: Program) -> Program:
     return replace(second, statements=tuple(statements))
 
 
-def _form(scope: Scope, result: Tensor) -> tuple[object, ...]:
-    """What definitions of one tensor have in common, whatever its iterators are called."""
-    names = [i.name for i in scope.traversal + scope.summation]
-    return rename(scope, {name: f".{n}" for n, name in enumerate(names)}), result.dtype
-
-
 def _definitions(program: Program) -> Mapping[str, Definition] | None:
     found = {d.result.name: d for d in program.definitions}
     return found if len(found) == len(program.statements) else None
 
 
 def _same(first: Definition, second: Definition | None) -> bool:
-    if second is None or first.result != second.result:
-        return False
-    return _form(first.scope, first.result) == _form(second.scope, second.result)
+    return second is not None and (first.result, first.scope) == (second.result, second.scope)
 
 
 def _part(program: Program, common: Mapping[str, Tensor], outputs: tuple[Tensor, ...]) -> Program:

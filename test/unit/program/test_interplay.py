@@ -380,6 +380,7 @@ def test_what_an_edit_saves_is_the_difference_of_the_estimates(program: Program,
         gain = view.gain(edit)
         if gain is not None:
             after = view.apply(edit)
+            assert after is not None, "nothing here has effects"
             saved = interplay.estimate(view.program, machine) - interplay.estimate(after, machine)
             assert gain[1] == pytest.approx(saved), edit.name
 
