@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, TypeVar
 from mlir import ir
 from mlir.dialects import func
 
-from einnet.bridge.attributes import LIBRARY, PREPARE, WEIGHT
+from einnet.bridge.attributes import CONSTANT, LIBRARY, PREPARE, WEIGHT, has_symbol
 from einnet.bridge.emit import emit_program, replace_function, restore_function
 from einnet.bridge.lift import lift_composed, lift_function
 from einnet.bridge.natural import natural
@@ -226,7 +226,7 @@ def optimize_module(
         function = _function(module, entry)
         if any(LIBRARY in op.attributes for op in function.regions[0].blocks[0].operations):
             continue
-        program = lift_function(function)
+        program = lift_function(function, filename)
         if not _may_prepare(module, function, program):
             program = replace(program, weights=frozenset())
         searched = natural(program)
@@ -265,7 +265,7 @@ def _replace(
     Raises RefutedError, our bug, if it is not equal.
     """
     old = _emitted(optimized, trace, lambda program: replace_function(program, module, entry))
-    prepared = bool(reference.weights) and _has_function(module, PREPARE)
+    prepared = bool(reference.weights) and has_symbol(module, PREPARE)
     lift = lift_composed(module, entry) if prepared else lift_function(_function(module, entry))
     candidate = lift if reference.weights else replace(lift, weights=frozenset())
     verified = verify_plan(reference, candidate, seed=options.seed, rounds=options.rounds)
@@ -278,18 +278,17 @@ def _replace(
 
 def _may_prepare(module: ir.Module, function: func.FuncOp, program: Program) -> bool:
     """Whether the function's weights may become constants of a @prepare: nobody in the module calls
-    it with them, and no other function has weights or a @prepare."""
-    if not program.weights or _has_function(module, PREPARE):
+    it with them, no other function has weights, nothing is called @prepare, and no argument is a
+    constant already."""
+    if not program.weights or has_symbol(module, PREPARE):
+        return False
+    if CONSTANT in str(function.operation.attributes.get("arg_attrs")):
         return False
     name = function.name.value
     texts = [str(op) for op in module.body.operations if op.operation != function.operation]
+    texts += map(str, module.operation.attributes.values())
     symbol = re.compile(rf'@"?{re.escape(name)}(?![\w$.-])')
     return not any(WEIGHT in text or symbol.search(text) for text in texts)
-
-
-def _has_function(module: ir.Module, name: str) -> bool:
-    functions = (op for op in module.body.operations if isinstance(op, func.FuncOp))
-    return any(f.name.value == name for f in functions)
 
 
 def optimize(

@@ -38,3 +38,12 @@ func.func @dynamic(%a: tensor<?xf32>) -> tensor<?xf32> {
   %y = linalg.negf ins(%a : tensor<?xf32>) outs(%a : tensor<?xf32>) -> tensor<?xf32>
   return %y : tensor<?xf32>
 }
+
+// -----
+
+func.func @untagged(%x: tensor<8x8xf32>, %w: tensor<8x8xf32>, %y: tensor<8x8xf32>) -> tensor<8x8xf32> {
+  // CHECK: lower-to-nvvm-invalid.mlir:[[#@LINE+2]]:{{.*}}: error: einnet.library = 3 : i64 is not a name
+  // CHECK-NEXT: hint: write it einnet.library = "..."
+  %0 = linalg.matmul {einnet.library = 3} ins(%x, %w : tensor<8x8xf32>, tensor<8x8xf32>) outs(%y : tensor<8x8xf32>) -> tensor<8x8xf32>
+  return %0 : tensor<8x8xf32>
+}

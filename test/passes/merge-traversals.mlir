@@ -1,5 +1,8 @@
 // RUN: einnet-opt %s --einnet-merge-traversals=label=product | FileCheck %s
 // RUN: einnet-opt %s --einnet-merge-traversals=label=padded | FileCheck %s --check-prefix=PAD
+// RUN: einnet-opt %s --einnet-merge-traversals=label=biased -o %t.biased.mlir
+// RUN: FileCheck %s --check-prefix=BIASED --input-file=%t.biased.mlir
+// RUN: einnet verify %s %t.biased.mlir --entry initial_value | FileCheck %s --check-prefix=EQUAL
 
 // The rows of A times v, then times B: one operation of three operands, and nothing is left over.
 
@@ -64,4 +67,23 @@ func.func @padded_sum(%x: tensor<32xf32>) -> (tensor<34xf32>, tensor<32xf32>) {
     linalg.yield %sum : f32
   } -> tensor<32xf32>
   return %padded, %out : tensor<34xf32>, tensor<32xf32>
+}
+
+// What a producer adds to becomes a term; its sum is computed apart.
+
+// EQUAL: equal:
+// BIASED-LABEL: func.func @initial_value
+// BIASED-SAME: %[[A:.*]]: tensor<4x5xf32>, %[[B:.*]]: tensor<5x6xf32>, %[[C:.*]]: tensor<4x6xf32>
+// BIASED: %[[SUM:.*]] = linalg.generic {{.*}} ins(%[[A]], %[[B]] :
+// BIASED: %[[OUT:.*]] = linalg.generic {{.*}} ins(%[[C]], %[[SUM]] :
+// BIASED-SAME: einnet.label = "biased"
+// BIASED: return %[[OUT]]
+func.func @initial_value(%a: tensor<4x5xf32>, %b: tensor<5x6xf32>, %c: tensor<4x6xf32>)
+    -> tensor<4x6xf32> {
+  %product = linalg.matmul ins(%a, %b : tensor<4x5xf32>, tensor<5x6xf32>)
+      outs(%c : tensor<4x6xf32>) -> tensor<4x6xf32>
+  %empty = tensor.empty() : tensor<4x6xf32>
+  %biased = linalg.mul {einnet.label = "biased"} ins(%product, %c : tensor<4x6xf32>, tensor<4x6xf32>)
+      outs(%empty : tensor<4x6xf32>) -> tensor<4x6xf32>
+  return %biased : tensor<4x6xf32>
 }

@@ -78,7 +78,9 @@ def rounded(number: Fraction, type_: ir.Type) -> Fraction | None:
     narrow = {"f32": np.float32, "f16": np.float16}.get(str(type_))
     if narrow is None:
         return None
-    value = float(narrow(float(number)))
+    # What is too large becomes an infinity, which is the answer here and no reason to warn.
+    with np.errstate(over="ignore"):
+        value = float(narrow(float(number)))
     return Fraction(value) if math.isfinite(value) else None
 
 

@@ -26,6 +26,7 @@ from einnet.bridge.attributes import (
     OPERATOR,
     PREPARE,
     WEIGHT,
+    has_symbol,
 )
 from einnet.bridge.emit_correction import assembly_of, emit_parts
 from einnet.bridge.emit_generic import arithmetic_dtype, emit_generic
@@ -206,7 +207,7 @@ def emit_program(
     arguments. They and the results keep its attributes, opaque statements are copies of its
     operations, and what is beside the function is copied too.
 
-    Raises InputError if `source` has a function `@prepare` of its own.
+    Raises InputError if `source` has a symbol `@prepare` of its own.
     """
     emitter = _Emitter(program, _split(program), source, entry)
     with context, ir.Location.unknown():
@@ -321,9 +322,11 @@ class _Emitter:
         outputs: Sequence[Tensor],
     ) -> None:
         arguments = [*inputs, *constants]
-        results = [_type(t) for t in outputs]
         if self.function is not None and name == self.entry:
+            # The source's results, too, need not be tensors of a static shape.
             results = list(self.function.type.results)
+        else:
+            results = [_type(t) for t in outputs]
         types = [self._input_type(t) for t in inputs] + [_type(t) for t in constants]
         location, places = self._locations(name, inputs, len(arguments))
         function = func.FuncOp(name, (types, results), loc=location)
@@ -420,13 +423,12 @@ def _copy_surroundings(source: ir.Module, module: ir.Module, entry: str) -> None
 
 
 def _refuse_prepare(module: ir.Module) -> None:
-    for operation in module.body.operations:
-        if isinstance(operation, func.FuncOp) and operation.name.value == PREPARE:
-            raise InputError(
-                f"the module has a function @{PREPARE}, which is where constants are computed",
-                location=Location(f"@{PREPARE}"),
-                hint="rename it",
-            )
+    if has_symbol(module, PREPARE):
+        raise InputError(
+            f"the module has a symbol @{PREPARE}, the function in which constants are computed",
+            location=Location(f"@{PREPARE}"),
+            hint="rename it",
+        )
 
 
 def _copy_attributes(source: func.FuncOp, function: func.FuncOp) -> None:

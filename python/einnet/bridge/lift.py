@@ -15,7 +15,15 @@ from itertools import count
 from mlir import ir
 from mlir.dialects import func
 
-from einnet.bridge.attributes import CONSTANT, LABEL, NAME, PREPARE, WEIGHT
+from einnet.bridge.attributes import (
+    LABEL,
+    NAME,
+    PREPARE,
+    WEIGHT,
+    constant_number,
+    symbol_of,
+    text_of,
+)
 from einnet.bridge.composition import compose_programs, unused_name
 from einnet.bridge.generic import indexing_maps, lift_structured
 from einnet.bridge.movement import lift_movement
@@ -24,6 +32,7 @@ from einnet.errors import InputError, Location
 from einnet.expr.index import var
 from einnet.expr.nodes import Body, Read, Scope, Tensor, Term
 from einnet.expr.program import Definition, Opaque, Program, Statement, results_of
+from einnet.toolchain.mlir import locate
 
 NameOf = Callable[[ir.Value], Tensor]
 
@@ -35,21 +44,24 @@ def lift_module(module: ir.Module) -> dict[str, Program]:
     }
 
 
-def lift_function(function: func.FuncOp) -> Program:
+def lift_function(function: func.FuncOp, filename: str = "<stdin>") -> Program:
     """The function as a program; see `lift_with_refusals`."""
-    return lift_with_refusals(function)[0]
+    return lift_with_refusals(function, filename)[0]
 
 
-def lift_with_refusals(function: func.FuncOp) -> tuple[Program, tuple[Refusal, ...]]:
+def lift_with_refusals(
+    function: func.FuncOp, filename: str = "<stdin>"
+) -> tuple[Program, tuple[Refusal, ...]]:
     """The function as a program, and why which of its operations stayed opaque.
 
     The inputs are the arguments in order. The `handle` of an opaque operation is its position
     among the operations of the function's block (those in nested regions are not counted); its
     operands are `used_values`, scalars included, which are opaque statements too. Operations that
     depend on nothing, such as constants and empty tensors, are left out where nothing uses them.
-    Raises InputError for a function without a body of one block.
+    Raises InputError for a function without a body of one block, and for an argument or a result
+    whose name is no string; `filename` stands there for a source without a name.
     """
-    return _FunctionLifter(function).lift()
+    return _FunctionLifter(function, filename).lift()
 
 
 def lift_operation(
@@ -168,9 +180,9 @@ def _numbered_label(operation: ir.Operation, counts: dict[str, int]) -> str:
 
 
 def _label(operation: ir.Operation) -> str | None:
-    if LABEL not in operation.attributes:
-        return None
-    return ir.StringAttr(operation.attributes[LABEL]).value
+    """What is no string is no label: only reports call an operation by it."""
+    attribute = operation.attributes.get(LABEL)
+    return attribute.value if isinstance(attribute, ir.StringAttr) else None
 
 
 # One function -------------------------------------------------------------------------------
@@ -179,8 +191,9 @@ def _label(operation: ir.Operation) -> str | None:
 class _FunctionLifter:
     """Names the values of one function and lifts its operations in order."""
 
-    def __init__(self, function: func.FuncOp) -> None:
+    def __init__(self, function: func.FuncOp, filename: str) -> None:
         self.function = function
+        self.filename = filename
         if len(function.regions[0].blocks) != 1:
             raise InputError(
                 f"@{function.name.value} has {len(function.regions[0].blocks)} blocks, not one",
@@ -200,18 +213,19 @@ class _FunctionLifter:
         passed = count()
         attributes = _argument_attributes(self.function)
         for argument, given in zip(self.block.arguments, attributes, strict=True):
-            weight = _text(given, WEIGHT)
+            here = locate(argument.location, self.filename)
+            weight = text_of(given, WEIGHT, here)
             if weight:
                 inputs.append(self.name(argument, weight_name(weight)))
                 weights.add(inputs[-1].name)
                 continue
             # By its place among what callers pass, however many weights are between them.
             place = next(passed)
-            inputs.append(self.name(argument, _text(given, NAME) or f"arg{place}"))
+            inputs.append(self.name(argument, text_of(given, NAME, here) or f"arg{place}"))
         *body, terminator = (view.operation for view in self.block.operations)
         returned = list(terminator.operands)
         for value, given in zip(returned, _result_attributes(self.function), strict=True):
-            name = _text(given, NAME)
+            name = text_of(given, NAME, locate(self.function.location, self.filename))
             if name and value not in self.tensors:
                 self.name(value, name)
         statements: list[Statement] = []
@@ -317,7 +331,7 @@ def _text_of(operation: ir.Operation) -> str:
     Two operations of one text compute the same results from the same `used_values`.
     """
     text, symbols = _numbered(operation)
-    found = {s: op for op in _symbol_table(operation) for s in _symbols_of(op)}
+    found = {f"@{s}": op for op in _symbol_table(operation) if (s := symbol_of(op)) is not None}
     texts: dict[str, str] = {}
     while symbols:
         symbol = symbols.pop()
@@ -360,12 +374,6 @@ def _symbol_table(operation: ir.Operation) -> Iterable[ir.Operation]:
     return [view.operation for view in module.regions[0].blocks[0].operations]
 
 
-def _symbols_of(operation: ir.Operation) -> list[str]:
-    if "sym_name" not in operation.attributes:
-        return []
-    return [f"@{ir.StringAttr(operation.attributes['sym_name']).value}"]
-
-
 # Attributes ---------------------------------------------------------------------------------
 
 
@@ -387,14 +395,8 @@ def _result_attributes(function: func.FuncOp) -> list[ir.DictAttr]:
     return _dictionaries(function, "res_attrs", len(function.type.results))
 
 
-def _text(attributes: ir.DictAttr, key: str) -> str | None:
-    return ir.StringAttr(attributes[key]).value if key in attributes else None
-
-
 def _constants_of(function: func.FuncOp) -> dict[int, int]:
     """Which arguments are results of @prepare: position to number."""
-    return {
-        position: ir.IntegerAttr(given[CONSTANT]).value
-        for position, given in enumerate(_argument_attributes(function))
-        if CONSTANT in given
-    }
+    place = Location(f"@{function.name.value}")
+    numbers = (constant_number(given, place) for given in _argument_attributes(function))
+    return {position: number for position, number in enumerate(numbers) if number is not None}

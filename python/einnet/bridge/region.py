@@ -4,7 +4,8 @@ A region computes one element from elements of tensors. Here every value in it i
 kinds: `Data`, a body of the expression language; `Position`, an integer computed from the loops;
 `Truth`, a condition on such integers; `Comparison`, a condition on data, which only a `select`
 that amounts to relu, maximum or minimum can use. Rounding is not part of the language: numbers
-are real numbers, and each operation must be sound for them.
+are real numbers, and each operation must be sound for them. A number that is rounded and then used
+in a wider type is refused: programs compute with what the rounding leaves.
 """
 
 from __future__ import annotations
@@ -79,6 +80,8 @@ def evaluate_block(
 
     Raises NotExpressible for an operation that has no such value.
     """
+    if any(r.hi <= r.lo for r in region.ranges.values()):
+        raise NotExpressible("a loop over nothing")
     values: dict[ir.Value, Scalar] = dict(zip(block.arguments, arguments, strict=True))
     for view in block.operations:
         operation = view.operation
@@ -498,7 +501,8 @@ def _cast(operation: ir.Operation, operand: Scalar, ranges: Ranges) -> Scalar:
             narrow = None if number is None else rounded(number, operation.results[0].type)
             if narrow is not None:
                 return Data(number_body(narrow))
-            if _is_element(operand.body) or _is_yielded(operation):
+            rounded_once = _is_element(operand.body) and _is_never_widened(operation)
+            if rounded_once or _is_yielded(operation):
                 # The rounding is that of the result's, or of the arithmetic's, own type.
                 return operand
     raise NotExpressible(f"{name} rounds in the middle of an expression")
@@ -526,6 +530,23 @@ def _is_element(body: Body) -> bool:
 def _is_yielded(operation: ir.Operation) -> bool:
     users = [use.owner.operation.name for use in operation.results[0].uses]
     return all(name == "linalg.yield" for name in users)
+
+
+def _is_never_widened(cast: ir.Operation) -> bool:
+    """Whether all that the block computes from the narrow number is as narrow: then it computes
+    with nothing else, and what the rounding leaves is out of its sight."""
+    width = ir.FloatType(cast.results[0].type).width
+    seen: set[ir.Value] = set()
+    pending = [cast.results[0]]
+    while pending:
+        for use in pending.pop().uses:
+            for result in use.owner.operation.results:
+                if isinstance(result.type, ir.FloatType) and result.type.width > width:
+                    return False
+                if result not in seen:
+                    seen.add(result)
+                    pending.append(result)
+    return True
 
 
 def _compare(predicate: int, a: Position, b: Position, ranges: Ranges) -> Truth:

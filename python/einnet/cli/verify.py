@@ -30,7 +30,8 @@ DESCRIPTION = """\
 Compares two functions on tensors of static shape (linalg, tensor, arith), whoever wrote them, for
 all inputs at once: by random testing in prime fields, at positions that decide all others, in
 exact arithmetic, without roundings. Nonlinear functions stand for themselves: exp is equal to exp,
-of equal arguments. The time does not depend on the extents.
+of equal arguments; that programs with functions differ is shown in double precision. The time does
+not depend on the extents.
 
   einnet verify A.mlir B.mlir         two functions
   einnet verify MODEL.einnet MODEL    an artifact against the model that it was compiled from
@@ -344,9 +345,9 @@ def describe(compared: Compared, number: int, files: tuple[str, str]) -> list[st
         lines.append(f"  and {_count(len(verdict.boxes) - _BOXES, 'box', 'es')} more")
     position = ", ".join(map(str, verdict.position))
     values = ", ".join(f"{v} in {f}" for v, f in zip(verdict.values, files, strict=True))
-    lines.append(
-        f"at [{position}]: {values}, in a prime field, for the inputs of seed {verdict.seed}"
-    )
+    real = isinstance(verdict.values[0], float)
+    where = "in double precision, for random inputs" if real else "in a prime field, for the inputs"
+    lines.append(f"at [{position}]: {values}, {where} of seed {verdict.seed}")
     return [*lines, *(f"note: {note}" for note in verdict.notes)]
 
 

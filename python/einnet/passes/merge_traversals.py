@@ -11,6 +11,7 @@ from einnet.passes.module_pass import Example
 from einnet.passes.producers import producers
 from einnet.passes.replacing import map_reads
 from einnet.passes.rule_pass import RulePass
+from einnet.rules.fusing import rounds
 from einnet.rules.rewrite import NotApplicable
 from einnet.rules.traversal_merging import merge_traversals
 
@@ -60,7 +61,10 @@ def merge_producers(found: Labelled) -> Scope:
 
     Raises NotApplicable if no producer has an expression, or none can be composed.
     """
-    computed = {d.result: d.scope for d in producers(found)}
+    made = producers(found)
+    computed = {d.result: d.scope for d in made if not rounds(d, found.definition)}
+    if not computed:
+        raise NotApplicable(f"what it reads is rounded to {made[0].result.dtype}, and that shows")
 
     def nested(read: Read) -> Read:
         source = read.source

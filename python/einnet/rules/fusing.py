@@ -3,7 +3,9 @@
 Formula: `T = L_z S_w f(z,w); Y = L_x S_y g(x,y, T[e])  =>  Y = L_x S_y g(x,y, { L_z S_w f }[e])`,
 the nested scope then composed into its reader by traversal merging where that is possible.
 
-Condition: the reader reads T once, and not from inside a nested scope.
+Condition: the reader reads T once, and not from inside a nested scope; and T is not rounded to a
+type that the reader, or what T is computed from, is wider than: a program that subtracts
+`f32(f16(x))` from `x` computes with what the rounding leaves.
 
 Paper: EinNet, OSDI 2023, section 4.2, expression fusion.
 
@@ -16,7 +18,7 @@ from dataclasses import replace
 
 from einnet.expr.nodes import Body, Call, Read, Scope, Tensor, Term, factors_of
 from einnet.expr.program import Definition
-from einnet.expr.transform import inline_reads
+from einnet.expr.transform import inline_reads, is_movement
 from einnet.rules.rewrite import NotApplicable
 
 RULE = "fuse"
@@ -36,10 +38,26 @@ def fuse(consumer: Definition, producer: Definition) -> Definition:
         raise NotApplicable(f"{consumer.result.name} reads {name} {count} times")
     if _reads_nested(consumer.scope, name):
         raise NotApplicable(f"{consumer.result.name} reads {name} inside a nested scope too")
+    if rounds(producer, consumer):
+        raise NotApplicable(f"{name} rounds to {producer.result.dtype}, and that shows")
     body = _with_source(consumer.scope.body, name, producer.scope)
     scope = inline_reads(replace(consumer.scope, body=body))
     label = "+".join(filter(None, (producer.label, consumer.label)))
     return Definition(consumer.result, scope, label)
+
+
+_FLOATS = {"f16": 1, "bf16": 1, "f32": 2, "f64": 3}
+"""Floating-point types; one of a higher number has all numbers of those of a lower one."""
+
+
+def rounds(producer: Definition, consumer: Definition) -> bool:
+    """Whether the producer's own type loses what the types around it hold."""
+    own = producer.result.dtype
+    if is_movement(producer.scope) and all(t.dtype == own for t in producer.operands):
+        return False
+    around = {t.dtype for t in (*producer.operands, *consumer.operands, consumer.result)}
+    floats = around & _FLOATS.keys() - {own}
+    return own in _FLOATS and any(_FLOATS[other] >= _FLOATS[own] for other in floats)
 
 
 def _reads(factor: object, name: str) -> bool:

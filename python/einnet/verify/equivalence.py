@@ -2,15 +2,16 @@
 
 The parts are `flatten` (programs as sums), `cuts` (nonlinear functions), `problem`, `straighten`
 and `cells` (where a sum has one shape), `positions` (which positions decide a cell), `evaluate`
-and `field` (random values), `witness` (where differences under functions show). Inputs are random,
-constants are exact rationals taken modulo random primes, and no rounding enters: a definition's
-element type means nothing here, a rounding to it has to be a call.
+and `field` (random values), `witness` (where differences under functions show), `reals` (whether
+the functions themselves show them). Inputs are random, constants are exact rationals taken modulo
+random primes, and no rounding enters: a definition's element type means nothing here, a rounding to
+it has to be a call.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from itertools import islice, product
 
 import numpy as np
@@ -23,6 +24,7 @@ from einnet.verify.certificate import Certificate
 from einnet.verify.cuts import Session
 from einnet.verify.field import Randoms
 from einnet.verify.flatten import FlatScope, UndecidedError, flatten
+from einnet.verify.reals import real_difference
 from einnet.verify.regions import Box
 from einnet.verify.segment import DEFAULT_BUDGET, Budget, Mismatch
 from einnet.verify.witness import witnesses
@@ -37,8 +39,9 @@ class Equal:
 
 @dataclass(frozen=True)
 class Different:
-    """Not equal: `output` differs at `position`, where it has the two field values for the random
-    inputs of `seed`. Nonlinear functions are read as arbitrary functions.
+    """Not equal: `output` differs at `position`, where it has the two values for the random inputs
+    of `seed`: field elements, with nonlinear functions read as arbitrary ones, or `float`s, with
+    the functions themselves.
 
     `boxes` cover all positions of that output that are not shown equal, in `cells` cells; at every
     other position of it the programs are equal.
@@ -46,7 +49,7 @@ class Different:
 
     output: str
     position: tuple[int, ...]
-    values: tuple[int, int]
+    values: tuple[int, int] | tuple[float, float]
     boxes: tuple[Box, ...]
     cells: int
     seed: int
@@ -81,13 +84,15 @@ def compare(
     seed: int = 0,
     rounds: int = 2,
     budget: Budget = DEFAULT_BUDGET,
+    real_functions: bool = False,
 ) -> Verdict:
     """Whether the programs, functions of the same inputs, have equal outputs, in order.
 
     Outputs may have other names and the candidate may lack weights; operations that may have
-    effects have to be the same, in order. Raises InputError if inputs or outputs do not correspond,
-    MalformedError for a program that breaks the language's rules, and ValueError for less than one
-    round.
+    effects have to be the same, in order. With `real_functions`, programs with nonlinear functions
+    differ only where they do with these, in double precision; else it is undecided. Raises
+    InputError if inputs or outputs do not correspond, MalformedError for a program that breaks the
+    language's rules, and ValueError for less than one round.
     """
     inputs = frozenset(t.name for t in reference.inputs)
 
@@ -102,7 +107,8 @@ def compare(
         theirs = session.outputs(second, candidate=True)
         session.check_effects()
         names = [t.name for t in reference.outputs]
-        return _verdict(session, list(zip(names, ours, theirs, strict=True)))
+        outputs = list(zip(names, ours, theirs, strict=True))
+        return _verdict(session, outputs, real_functions=real_functions)
 
     return _decided(verdict, Session(Randoms(seed, rounds), budget, inputs))
 
@@ -211,14 +217,22 @@ def _shown(kind: tuple[tuple[int, ...], str] | None) -> str:
     return "x".join([*map(str, kind[0]), kind[1]]) if kind else "missing"
 
 
-def _verdict(session: Session, outputs: list[tuple[str, FlatScope, FlatScope]]) -> Verdict:
+def _verdict(
+    session: Session,
+    outputs: list[tuple[str, FlatScope, FlatScope]],
+    *,
+    real_functions: bool = False,
+) -> Verdict:
     for name, ours, theirs in outputs:
         try:
             result = session.compare(name, ours, theirs)
         except UndecidedError as reason:
             return Undecided(f"{name}: {reason}")
         if isinstance(result, Mismatch):
-            return _refuted(session, name, ours, theirs, result)
+            different = _refuted(session, name, ours, theirs, result)
+            if real_functions and isinstance(different, Different):
+                return _confirmed(session, ours, theirs, different, result)
+            return different
         session.segments.append(result)
     return Equal(_certificate(session))
 
@@ -249,15 +263,47 @@ def _refuted(
     return Different(name, position, values, found.boxes, found.cells, session.randoms.seed, notes)
 
 
+def _confirmed(
+    session: Session, ours: FlatScope, theirs: FlatScope, different: Different, found: Mismatch
+) -> Different | Undecided:
+    """The difference, if functions take part with values that they really have."""
+    if not (session.depends_on_functions(ours) or session.depends_on_functions(theirs)):
+        return different
+    why = f"{different.output} was not shown equal"
+    try:
+        for tried in _tried(session, theirs, different.position, found):
+            example = real_difference(session, ours, theirs, tried)
+            if example is not None:
+                return replace(different, position=example[0], values=example[1])
+    except UndecidedError as reason:
+        return Undecided(f"{why}; {reason}")
+    names = [session.symbols[n].function for n in session.symbols if n in _one_sided(ours, theirs)]
+    functions = ", ".join(sorted(set(names or (s.function for s in session.symbols.values()))))
+    return Undecided(
+        f"{why}, but in double precision it is the same at all positions that were tried: whether "
+        f"it is rests on a property of {functions}"
+    )
+
+
+def _one_sided(ours: FlatScope, theirs: FlatScope) -> frozenset[str]:
+    """The symbols that one of the scopes reads and the other does not."""
+    return ours.tensors ^ theirs.tensors
+
+
+def _tried(
+    session: Session, theirs: FlatScope, first: tuple[int, ...], found: Mismatch
+) -> Iterator[list[tuple[int, ...]]]:
+    """Positions at which the scopes may differ, the likeliest first."""
+    yield [first]
+    yield witnesses(theirs, session.symbols)
+    yield _samples(found.boxes, session.randoms.seed)
+
+
 def _counterexample(
     session: Session, ours: FlatScope, theirs: FlatScope, found: Mismatch
 ) -> tuple[tuple[int, ...], tuple[int, int]] | None:
     """A position at which the values differ with the functions read as random ones."""
-    for tried in (
-        [found.position],
-        witnesses(theirs, session.symbols),
-        _samples(found.boxes, session.randoms.seed),
-    ):
+    for tried in _tried(session, theirs, found.position, found):
         rows = np.array(tried, np.int64).reshape(len(tried), len(ours.axes))
         left, right = session.interpreted(ours, rows), session.interpreted(theirs, rows)
         for round_, n in np.argwhere(left != right):

@@ -1,4 +1,4 @@
-"""Values of flat sums at given positions, in prime fields, all rounds at once.
+"""Values of flat sums at given positions, in prime fields or double precision, all rounds at once.
 
 A term is evaluated only where it is live: positions at which a guard fails are left out, and of
 each sum only the points that its guards leave at a position, which move along with it. What remains
@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from math import gcd, prod
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +22,9 @@ from numpy.typing import NDArray
 from einnet.expr.index import Index, evaluate, iterators_of, var
 from einnet.expr.nodes import Guard, Iterator, Residue, Tensor, Within
 from einnet.verify.cells import holds
-from einnet.verify.field import Fields, Values
 from einnet.verify.flatten import Element, FlatTerm, UndecidedError
 
+Values = NDArray[Any]
 Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 Lookup = Callable[[Tensor, Integers], Values]
@@ -32,6 +33,19 @@ live; the result has the rounds as an additional leading axis."""
 
 Arrays = dict[str, Integers]
 """Values of iterators by name."""
+
+
+class Arithmetic(Protocol):
+    """What `field.Fields` do: numbers of some type, `[round or 1, ...]`."""
+
+    @property
+    def rounds(self) -> int: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    def reduced(self, values: Values) -> Values: ...
+    def integer(self, value: int, rank: int) -> Values: ...
+    def constant(self, value: Fraction, rank: int) -> Values: ...
+
 
 _CHUNK = 1 << 16
 """Elements of one array, for all rounds together about a megabyte."""
@@ -60,14 +74,14 @@ def evaluate_terms(
     axes: Sequence[str],
     positions: Integers,
     lookup: Lookup,
-    fields: Fields,
+    fields: Arithmetic,
     work: Work,
 ) -> Values:
-    """The sum of the terms at `positions[n, axis]`: field elements `[round, n]`.
+    """The sum of the terms at `positions[n, axis]`: numbers `[round, n]`.
 
     Raises UndecidedError when that takes more than the work.
     """
-    total = np.zeros((fields.rounds, len(positions)), np.uint64)
+    total = np.zeros((fields.rounds, len(positions)), fields.dtype)
     for term in terms:
         work.take(len(positions))
         live = _live_positions(term, axes, positions)
@@ -212,7 +226,7 @@ def _points(
 
 
 def _term(
-    term: FlatTerm, position: Arrays, rows: int, lookup: Lookup, fields: Fields, work: Work
+    term: FlatTerm, position: Arrays, rows: int, lookup: Lookup, fields: Arithmetic, work: Work
 ) -> Values:
     """The term without its coefficient at some positions, `[round, row]`; guards on positions alone
     hold there."""
@@ -221,7 +235,7 @@ def _term(
     for iterator in term.sums:
         sums[iterator.name] = _points(iterator, alone[iterator.name], position, rows, work)
         if not sums[iterator.name].count:
-            return np.zeros((fields.rounds, rows), np.uint64)
+            return np.zeros((fields.rounds, rows), fields.dtype)
     return _summed(term, position, sums, rows, lookup, fields, work)
 
 
@@ -231,7 +245,7 @@ def _summed(
     sums: dict[str, _Points],
     rows: int,
     lookup: Lookup,
-    fields: Fields,
+    fields: Arithmetic,
     work: Work,
 ) -> Values:
     """The sum over the points, in pieces if it is too long."""
@@ -250,14 +264,14 @@ def _summed(
     arrays: list[tuple[frozenset[str], Values]] = []
     for axis, (name, points) in enumerate(sums.items(), start=1):
         if points.live is not None:
-            live = _along(points.live.astype(np.uint64), axis, scalar.ndim)
+            live = _along(points.live.astype(fields.dtype), axis, scalar.ndim)
             arrays.append((frozenset({name}), live[None]))
     for guard in term.guards:
         names = iterators_of(guard.index) & sums.keys()
         if len(names) > 1:
             mask = holds(guard, evaluate(guard.index, environment.__getitem__, scalar))
             if not mask.all():
-                arrays.append((names, mask.astype(np.uint64)[None]))
+                arrays.append((names, mask.astype(fields.dtype)[None]))
     for element in term.elements:
         depends = frozenset[str]().union(*(iterators_of(i) for i in element.index)) & sums.keys()
         arrays.append((depends, _element(element, environment, scalar, lookup)))
@@ -319,7 +333,7 @@ def _element(element: Element, environment: Arrays, scalar: Integers, lookup: Lo
 
 
 def _contracted(
-    arrays: list[tuple[frozenset[str], Values]], sizes: Mapping[str, int], fields: Fields
+    arrays: list[tuple[frozenset[str], Values]], sizes: Mapping[str, int], fields: Arithmetic
 ) -> Values:
     """The sum of the product, `[round or 1, row or 1]`; the arrays say what they depend on."""
     axis = {n: 2 + place for place, n in enumerate(sizes)}
@@ -344,7 +358,7 @@ def _contracted(
     return result.reshape(result.shape[:2])
 
 
-def _product(arrays: Sequence[Values], fields: Fields) -> Values:
+def _product(arrays: Sequence[Values], fields: Arithmetic) -> Values:
     result = arrays[0]
     for array in arrays[1:]:
         result = fields.reduced(result * array)

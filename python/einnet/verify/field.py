@@ -32,6 +32,8 @@ PRIMES = 50_697_537
 class Fields:
     """The fields of the integers modulo some primes, one for each round."""
 
+    dtype = np.dtype(np.uint64)
+
     def __init__(self, primes: Sequence[int]) -> None:
         self.primes = tuple(primes)
         self._moduli = np.array(self.primes, np.uint64)

@@ -52,3 +52,33 @@ def test_a_refusal_leaves_the_context_as_it_was() -> None:
     with pytest.raises(InputError):
         parse_pipeline("builtin.module(einnet-lower-to-cpu)", context).run(module)
     assert not context.allow_unregistered_dialects
+
+
+def test_a_private_function_can_be_the_entry() -> None:
+    private = PRODUCT.replace("@product", "private @product")
+    caller = PRODUCT.replace("@product", "@other")
+    assert run(private + caller, "entry=product") == lower(PRODUCT, "product").text
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"blas"', "3", "4:8: error: linalg.matmul: einnet.library = 3 : i64 is not the name"),
+        ("20xf32>,", "20xf32> {einnet.name = 3},", "2:1: error: einnet.name = 3 : i64 is not"),
+        ("20xf32>,", "20xf32> {einnet.weight = 3},", "2:1: error: einnet.weight = 3 : i64 is not"),
+        (
+            "20xf32>,",
+            '20xf32> {einnet.constant = "0"},',
+            '2:1: error: einnet.constant = "0" is not',
+        ),
+        (") -> t", ") -> (t", "2:1: error: einnet.name = 3 : i64 is not a name"),
+    ],
+    ids=["library", "name", "weight", "constant", "name of a result"],
+)
+def test_attributes_of_another_type_are_the_users_error(old: str, new: str, message: str) -> None:
+    text = PRODUCT.replace(old, new, 1)
+    if new == ") -> (t":
+        text = text.replace("28xf32> {", "28xf32> {einnet.name = 3}) {", 1)
+    with pytest.raises(InputError) as refusal:
+        lower(text, "product", "m.mlir")
+    assert f"m.mlir:{message}" in str(refusal.value)

@@ -163,3 +163,12 @@ def test_a_mutant_that_reads_something_else_is_refused() -> None:
     )
     with pytest.raises(InputError, match="reads values that its original does not"):
         Correct().run(Target(module_of(text)))
+
+
+def test_without_labels_the_padding_of_a_convolution_is_no_operation_to_mutate() -> None:
+    text = BIASED.replace('{einnet.label = "p"}', "")
+    module = module_of(text)
+    Mutate(mutation=SEAM, correct=True).run(Target(module))
+    assert module.operation.verify()
+    assert "einnet.correction" in str(module)
+    assert isinstance(verdict(text, module), Equal)

@@ -131,6 +131,17 @@ module @inner {
 """
 
 
+def test_passes_nested_under_any_run_on_functions_and_modules(context: ir.Context) -> None:
+    outer, inner = FUNCTIONS.split("module @inner")
+    module = parse_module(outer + "module @inner" + inner.replace('"p"', '"q"'), context)
+    split = [f"einnet-split-summation{{label={label} iterators=d2}}" for label in "pq"]
+    text = f"builtin.module(any({','.join(split)}),any(cse))"
+    stages = parse_pipeline(text, context).stages
+    assert [getattr(stage, "path", None) for stage in stages] == [("any",), ("any",), None]
+    module = parse_pipeline(text, context).run(module)
+    assert "linalg.matmul" not in str(module)
+
+
 @pytest.mark.parametrize("nesting", ["func.func", "builtin.module"])
 def test_nested_passes_run_on_what_they_are_nested_under(context: ir.Context, nesting: str) -> None:
     split = "einnet-split-summation{label=p iterators=d2}"

@@ -23,7 +23,16 @@ from dataclasses import dataclass
 from mlir import ir
 from mlir.dialects import func
 
-from einnet.bridge.attributes import CONSTANT, NAME, PREPARE, WEIGHT
+from einnet.bridge.attributes import (
+    CONSTANT,
+    LIBRARY,
+    NAME,
+    PREPARE,
+    WEIGHT,
+    constant_number,
+    symbol_of,
+    text_of,
+)
 from einnet.codegen.cpu.approximations import approximate_math
 from einnet.codegen.cpu.blas_calls import call_blas
 from einnet.codegen.cpu.buffers import copies_to_loops, place_buffers
@@ -108,6 +117,7 @@ def lower_module(module: ir.Module, function: str, filename: str) -> Lowered:
         interfaces = [_interface(_find(module, name), filename) for name in names]
         _keep_needed(module, names)
         _refuse_unknown(module, filename)
+        _refuse_unnamed_libraries(module, filename)
         decompose(module, filename)
 
         run_pipeline(module, SIMPLIFY, filename)
@@ -159,7 +169,7 @@ def _entries(module: ir.Module, function: str) -> list[str]:
             hint=f"it defines: {', '.join('@' + name for name in defined) or 'none'}",
         )
     main = _find(module, function)
-    prepared = any(a is not None and CONSTANT in a for a in _attributes(main, "arg_attrs"))
+    prepared = any(CONSTANT in a for a in _attributes(main, "arg_attrs"))
     return [function, PREPARE] if prepared and PREPARE in defined else [function]
 
 
@@ -174,25 +184,26 @@ def _find(module: ir.Module, name: str) -> func.FuncOp:
 def _interface(
     function: func.FuncOp, filename: str
 ) -> tuple[tuple[Argument, ...], tuple[Result, ...]]:
+    place = locate(function.location, filename)
     try:
-        return _arguments_and_results(function)
+        return _arguments_and_results(function, place)
     except InputError as error:
-        error.location = error.location or locate(function.location, filename)
+        error.location = error.location or place
         raise
 
 
 def _arguments_and_results(
-    function: func.FuncOp,
+    function: func.FuncOp, place: Location
 ) -> tuple[tuple[Argument, ...], tuple[Result, ...]]:
     name = function.name.value
     arguments = tuple(
-        _argument(name, index, type_, attributes)
+        _argument(name, index, type_, attributes, place)
         for index, (type_, attributes) in enumerate(
             zip(function.type.inputs, _attributes(function, "arg_attrs"), strict=True)
         )
     )
     results = tuple(
-        Result(_text(attributes, NAME) or f"result{index}", _tensor(name, type_))
+        Result(text_of(attributes, NAME, place) or f"result{index}", _tensor(name, type_))
         for index, (type_, attributes) in enumerate(
             zip(function.type.results, _attributes(function, "res_attrs"), strict=True)
         )
@@ -206,29 +217,22 @@ def _arguments_and_results(
     return arguments, results
 
 
-def _attributes(function: func.FuncOp, which: str) -> list[ir.DictAttr | None]:
+def _attributes(function: func.FuncOp, which: str) -> list[ir.DictAttr]:
     count = len(function.type.inputs if which == "arg_attrs" else function.type.results)
     if which not in function.attributes:
-        return [None] * count
+        return [ir.DictAttr.get({}, context=function.context)] * count
     return [ir.DictAttr(attributes) for attributes in ir.ArrayAttr(function.attributes[which])]
 
 
 def _argument(
-    function: str, index: int, type_: ir.Type, attributes: ir.DictAttr | None
+    function: str, index: int, type_: ir.Type, attributes: ir.DictAttr, place: Location
 ) -> Argument:
     tensor = _tensor(function, type_)
-    if (weight := _text(attributes, WEIGHT)) is not None:
+    if (weight := text_of(attributes, WEIGHT, place)) is not None:
         return Argument(weight, "weight", tensor)
-    if attributes is not None and CONSTANT in attributes:
-        number = ir.IntegerAttr(attributes[CONSTANT]).value
+    if (number := constant_number(attributes, place)) is not None:
         return Argument(str(number), "constant", tensor)
-    return Argument(_text(attributes, NAME) or f"arg{index}", "input", tensor)
-
-
-def _text(attributes: ir.DictAttr | None, key: str) -> str | None:
-    if attributes is None or key not in attributes:
-        return None
-    return ir.StringAttr(attributes[key]).value
+    return Argument(text_of(attributes, NAME, place) or f"arg{index}", "input", tensor)
 
 
 def _tensor(function: str, type_: ir.Type) -> Tensor:
@@ -263,8 +267,7 @@ def _keep_needed(module: ir.Module, names: Sequence[str]) -> None:
     """
     found: dict[str, list[ir.Operation]] = {}
     for view in module.body.operations:
-        if "sym_name" in view.operation.attributes:
-            symbol = ir.StringAttr(view.operation.attributes["sym_name"]).value
+        if (symbol := symbol_of(view.operation)) is not None:
             found.setdefault(symbol, []).append(view.operation)
     needed: set[str] = set()
     reached = list(names)
@@ -297,6 +300,17 @@ def _refuse_unknown(module: ir.Module, filename: str) -> None:
                 f"no dialect has the operation {op.name}",
                 location=locate(op.location, filename),
                 hint="lower it to operations of MLIR's dialects before",
+            )
+
+
+def _refuse_unnamed_libraries(module: ir.Module, filename: str) -> None:
+    for op in walk(module.operation):
+        attribute = op.attributes.get(LIBRARY)
+        if attribute is not None and not isinstance(attribute, ir.StringAttr):
+            raise InputError(
+                f"{op.name}: {LIBRARY} = {attribute} is not the name of a library",
+                location=locate(op.location, filename),
+                hint=f'write {LIBRARY} = "blas", or drop it, and it becomes loops',
             )
 
 

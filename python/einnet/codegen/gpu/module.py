@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from mlir import ir
 from mlir.dialects import func
 
-from einnet.bridge.attributes import LABEL, LIBRARY
+from einnet.bridge.attributes import LABEL, LIBRARY, text_of
 from einnet.bridge.lift import lift_with_refusals
 from einnet.bridge.natural import natural
 from einnet.codegen.gpu.frame import MODULE, Kernel
@@ -128,9 +128,9 @@ def _views(item: Definition, placement: Placement) -> dict[str, Buffer]:
 
 def _program(function: func.FuncOp, filename: str) -> Program:
     """The function as definitions, in natural form, and opaque statements for library calls."""
-    _label_tagged(function)
+    _label_tagged(function, filename)
     operations = [o.operation for o in function.regions[0].blocks[0].operations]
-    lifted, refusals = lift_with_refusals(function)
+    lifted, refusals = lift_with_refusals(function, filename)
     reasons = {r.handle: r.reason for r in refusals}
     statements: list[Definition] = []
     for statement in lifted.statements:
@@ -153,12 +153,13 @@ def _program(function: func.FuncOp, filename: str) -> Program:
     return natural(program)
 
 
-def _label_tagged(function: func.FuncOp) -> None:
-    """Let the labels of operations that a library computes say so."""
+def _label_tagged(function: func.FuncOp, filename: str) -> None:
+    """Let the labels of operations that a library computes say so. Raises InputError for a tag that
+    is no text."""
     for number, view in enumerate(function.regions[0].blocks[0].operations):
         operation = view.operation
-        if LIBRARY in operation.attributes:
-            tag = ir.StringAttr(operation.attributes[LIBRARY]).value
+        tag = text_of(operation.attributes, LIBRARY, locate(operation.location, filename))
+        if tag is not None:
             name = operation.name.rpartition(".")[2]
             label = f"{_CALL}{tag}_{name}_{number}"
             with function.context:
