@@ -48,9 +48,11 @@ device: $(VENV)/dev.stamp
 
 # Memory that is asked for in vain, memory in use and times mean nothing under the tool.
 memcheck: $(VENV)/dev.stamp
-	compute-sanitizer --tool memcheck --report-api-errors no --error-exitcode 1 \
-	  $(BIN)/python -m pytest $(PYTEST_FLAGS) -m device test/device/test_gpu_kernels.py \
-	  test/device/test_runtime.py -k "not memory and not plausible"
+	@for tests in gpu_kernels runtime; do \
+	  compute-sanitizer --tool memcheck --report-api-errors no --error-exitcode 1 \
+	    $(BIN)/python -m pytest $(PYTEST_FLAGS) -m device test/device/test_$$tests.py \
+	    -k "not memory and not plausible" || exit 1; \
+	done
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check
