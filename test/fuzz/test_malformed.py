@@ -1,4 +1,5 @@
-"""Damaged inputs through einnet-opt: an error with a place, or a result that mlir-opt accepts."""
+"""Damaged inputs through einnet-opt: an error with a place, or a result that mlir-opt accepts and
+that `einnet verify` does not tell from the input."""
 
 from __future__ import annotations
 
@@ -17,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from malformed import case, einnet_opt
 
 LOCATED = re.compile(r"^\S+\.mlir(:\d+:\d+)?: error: .", re.MULTILINE)
+FUNCTION = re.compile(r"^  func\.func (?:private |public )?@(\w+)\(.*\{$", re.MULTILINE)
 SECONDS = 60.0
 
 
@@ -44,6 +46,16 @@ def check(seed: int, folder: Path) -> None:
         [tools.require("mlir-opt").path, result], capture_output=True, text=True, check=False
     )
     assert accepted.returncode == 0, f"{what}\n{accepted.stderr}"
+    for name in FUNCTION.findall(outcome.stdout):
+        compared = subprocess.run(
+            [sys.executable, "-m", "einnet.cli.main", "verify", path, result, "--entry", name],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        # Not different, and no crash; what has no expression may be beyond a decision, or refused.
+        assert compared.returncode in (0, 2, 3), f"{what}\n@{name}: {compared.stdout}"
+        assert "Traceback" not in compared.stderr, compared.stderr
 
 
 @pytest.mark.parametrize("seed", range(0, 200, 10))
