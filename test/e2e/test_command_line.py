@@ -107,7 +107,7 @@ def test_the_artifact_computes_the_model(compiled: tuple[Path, Done], einnet: Ca
 
 def test_both_convolutions_are_derived_to_products(compiled: tuple[Path, Done]):
     folder, done = compiled
-    assert "matmul" in done.out and "proved: the final module equals the imported one" in done.out
+    assert "proved: the final module equals the imported one" in done.out
     choices = json.loads((folder / "small.einnet" / "trace.json").read_text())
     assert len(choices) == 2
     for choice in choices:
