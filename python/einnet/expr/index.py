@@ -242,17 +242,26 @@ def mod(index: Index, divisor: int, ranges: Ranges) -> Index:
 
 def substitute(index: Index, values: Mapping[str, Index], ranges: Ranges) -> Index:
     """Replace iterators by indices; `ranges` are those of the iterators in the result."""
-    if not any(isinstance(a, FloorDiv) or a.name in values for a, _ in index.terms):
+    for atom, _ in index.terms:
+        if isinstance(atom, FloorDiv) or atom.name in values:
+            break
+    else:
         return index
-    result = Index(index.const, ())
+    const = index.const
+    sums: dict[Atom, int] = {}
     for atom, coefficient in index.terms:
-        if isinstance(atom, Var):
-            value = values.get(atom.name)
-            result = result + (var(atom.name) if value is None else value) * coefficient
-        else:
+        if isinstance(atom, FloorDiv):
             operand = substitute(atom.operand, values, ranges)
-            result = result + floordiv(operand, atom.divisor, ranges) * coefficient
-    return result
+            value = floordiv(operand, atom.divisor, ranges)
+        else:
+            value = values.get(atom.name)
+            if value is None:
+                sums[atom] = sums.get(atom, 0) + coefficient
+                continue
+        const += value.const * coefficient
+        for inner, c in value.terms:
+            sums[inner] = sums.get(inner, 0) + c * coefficient
+    return linear(const, sums.items())
 
 
 def rename(index: Index, names: Mapping[str, str]) -> Index:

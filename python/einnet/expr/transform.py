@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from einnet.expr.index import Index, Range, Ranges, bounds, substitute, var
+from einnet.expr.index import rename as rename_index
 from einnet.expr.nodes import (
     Body,
     Call,
@@ -57,6 +58,11 @@ def _map_guard(guard: Guard, new: Callable[[Index], Index]) -> Guard:
 
 def substitute_guard(guard: Guard, values: Values, ranges: Ranges) -> Guard:
     return _map_guard(guard, lambda e: substitute(e, values, ranges))
+
+
+def rename_guard(guard: Guard, names: Mapping[str, str]) -> Guard:
+    """Rename every iterator, all at once, as `index.rename` does."""
+    return _map_guard(guard, lambda e: rename_index(e, names))
 
 
 def substitute_term(term: Term, values: Values, ranges: Ranges) -> Term:

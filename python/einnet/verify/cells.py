@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator as Iterable_
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from math import prod
 
@@ -22,8 +23,7 @@ from einnet.expr.nodes import Guard, Iterator, Residue, Within
 from einnet.verify.flatten import FlatTerm, UndecidedError
 from einnet.verify.periods import step
 from einnet.verify.problem import Problem
-
-Integers = NDArray[np.int64]
+from einnet.verify.spanning import Integers, spanning_points
 
 _NOWHERE = Range(0, 0)
 
@@ -41,6 +41,14 @@ class Patch:
     @property
     def count(self) -> int:
         return self.interval.extent if self.points is None else len(self.points)
+
+    @cached_property
+    def spanning(self) -> Integers:
+        """Affinely independent points of the patch, as many as there are."""
+        if self.points is not None:
+            return spanning_points(self.points)
+        low, high = self.interval
+        return np.array([[low], [low + 1]] if high - low > 1 else [[low]], np.int64)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cached_property
 from itertools import count, permutations
 from math import prod
 
@@ -32,11 +33,13 @@ from einnet.verify.flatten import (
     FlatTerm,
     Namer,
     UndecidedError,
+    anonymous,
     compose,
     flatten,
     narrow,
     simplify,
 )
+from einnet.verify.independent import at_one_point
 from einnet.verify.maps import index_maps
 from einnet.verify.segment import Budget, Mismatch, check, random_elements
 from einnet.verify.straighten import straighten
@@ -64,6 +67,10 @@ class Symbol:
     @property
     def reads(self) -> frozenset[str]:
         return frozenset[str]().union(*(a.tensors for a in self.arguments))
+
+    @cached_property
+    def form(self) -> tuple[FlatScope, ...]:
+        return tuple(anonymous(a) for a in self.arguments)
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,6 +207,10 @@ class Session:
         """
         reads = frozenset[str]().union(*(a.tensors for a in arguments))
         known = [s for s in self.symbols.values() if s.function == function]
+        form = tuple(anonymous(a) for a in arguments)
+        for symbol in known:
+            if symbol.form == form:
+                return _read_at(symbol, tuple(var(a.name) for a in arguments[0].axes))
         # Tensors that only one of the calls reads cancel out, if the calls are equal at all.
         nested = [s for s in known if s.reads <= reads or reads <= s.reads]
         for symbol in sorted(nested, key=lambda s: s.reads != reads):
@@ -219,7 +230,7 @@ class Session:
         rows = self._few_positions(arguments[0].axes)
         for index in index_maps(theirs, arguments, self.budget.maps):
             pairs = [
-                (_moved(a, index, arguments[0].axes), b)
+                at_one_point(_moved(a, index, arguments[0].axes), b)
                 for a, b in zip(theirs, arguments, strict=True)
             ]
             agreeing = self._agreeing(pairs, rows)
@@ -252,7 +263,10 @@ class Session:
             for index in index_maps(order, arguments, self.budget.maps):
                 if index in found or {e.name for e in index if e.terms} != wide:
                     continue
-                pairs = [(_moved(a, index, axes), b) for a, b in zip(order, arguments, strict=True)]
+                pairs = [
+                    at_one_point(_moved(a, index, axes), b)
+                    for a, b in zip(order, arguments, strict=True)
+                ]
                 if not self._agreeing(pairs, rows).all():
                     continue
                 try:

@@ -10,7 +10,7 @@ are handed to the caller, who says which tensor of symbols stands for them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import prod
 
@@ -23,6 +23,7 @@ from einnet.expr.index import (
     constant,
     iterators_of,
     linear,
+    rename,
     substitute,
     var,
 )
@@ -39,7 +40,7 @@ from einnet.expr.nodes import (
     Within,
     box_of,
 )
-from einnet.expr.transform import guard_truth, outside, substitute_guard
+from einnet.expr.transform import guard_truth, outside, rename_guard, substitute_guard
 
 
 class UndecidedError(Exception):
@@ -147,11 +148,28 @@ def substitute_flat(
     return FlatTerm(term.coefficient, sums, elements, guards + moved)
 
 
+def anonymous(scope: FlatScope) -> FlatScope:
+    """The scope with its iterators named by their places: the same one for scopes that differ in
+    these names alone."""
+    axes = {a.name: f"v{n}" for n, a in enumerate(scope.axes)}
+    terms: list[FlatTerm] = []
+    for term in scope.terms:
+        names = {**axes, **{i.name: f"r{n}" for n, i in enumerate(term.sums)}}
+        elements = tuple(
+            Element(e.tensor, tuple(rename(i, names) for i in e.index)) for e in term.elements
+        )
+        guards = tuple(rename_guard(g, names) for g in term.guards)
+        sums = tuple(replace(i, name=names[i.name]) for i in term.sums)
+        terms.append(FlatTerm(term.coefficient, sums, elements, guards))
+    return FlatScope(tuple(replace(a, name=axes[a.name]) for a in scope.axes), tuple(terms))
+
+
 def simplify(term: FlatTerm, ranges: Ranges) -> FlatTerm | None:
     """An equal term without decided guards, unused sums and sums of one point; None if it is 0.
 
     `ranges` are those of the traversal iterators. A guard on one sum alone becomes its range.
     """
+    simple: tuple[Iterator, ...] | None = None
     while True:
         tightened = _tighten(term)
         if tightened is None:
@@ -159,7 +177,10 @@ def simplify(term: FlatTerm, ranges: Ranges) -> FlatTerm | None:
         single = {i.name: constant(i.lo) for i in tightened.sums if i.extent == 1}
         sums = tuple(i for i in tightened.sums if i.extent > 1)
         inner = {**ranges, **{i.name: i.range for i in tightened.sums}}
-        result = substitute_flat(tightened, single, sums, inner)
+        # The first time indices become as simple as the ranges allow, later only if these change.
+        result = tightened
+        if sums != simple:
+            result = substitute_flat(tightened, single, sums, inner)
         guards: list[Guard] = []
         for guard in dict.fromkeys(_coarsened(g, inner) for g in result.guards):
             truth = guard_truth(guard, inner)
@@ -182,7 +203,7 @@ def simplify(term: FlatTerm, ranges: Ranges) -> FlatTerm | None:
         result = FlatTerm(coefficient, sums, result.elements, tuple(guards))
         if result == term:
             return result
-        term = result
+        term, simple = result, sums
 
 
 def _coarsened(guard: Guard, ranges: Ranges) -> Guard:

@@ -7,6 +7,7 @@ all iterators. So with the residues of v modulo the T_i fixed, e is linear in `v
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from math import gcd, lcm
 
 from einnet.expr.index import Index, Var
@@ -14,6 +15,7 @@ from einnet.expr.nodes import Guard, Residue
 from einnet.verify.flatten import FlatTerm
 
 
+@lru_cache(maxsize=1 << 16)
 def period(index: Index, name: str) -> tuple[int, int]:
     """(T, s) of the index for the iterator; (1, 0) where it does not occur."""
     parts: list[tuple[int, int]] = []

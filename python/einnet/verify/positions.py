@@ -13,9 +13,8 @@ terms of both programs that read the same tensors.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from fractions import Fraction
 from itertools import permutations, product
-from math import comb, factorial, gcd, prod
+from math import comb, factorial, prod
 
 import numpy as np
 
@@ -83,7 +82,7 @@ def positions_of(
 
 def _affine(cell: tuple[Patch, ...], axes: int) -> Integers:
     """A base position and, for each block, more that span its patch."""
-    spans = [_spanning(p) for p in cell]
+    spans = [p.spanning for p in cell]
     base = np.zeros(axes, np.int64)
     for patch, span in zip(cell, spans, strict=True):
         base[list(patch.axes)] = span[0]
@@ -94,58 +93,6 @@ def _affine(cell: tuple[Patch, ...], axes: int) -> Integers:
             row[list(patch.axes)] = point
             rows.append(row)
     return np.stack(rows)
-
-
-def _spanning(patch: Patch) -> Integers:
-    """Affinely independent points of the patch, as many as there are."""
-    if patch.points is None:
-        low, high = patch.interval
-        return np.array([[low], [low + 1]] if high - low > 1 else [[low]], np.int64)
-    if patch.points.shape[1] == 1:
-        return patch.points[:2]
-    chosen = [0]
-    offsets = patch.points - patch.points[0]
-    normals = list(np.eye(offsets.shape[1], dtype=np.int64))
-    while normals:
-        heights = _product(offsets, normals[0])
-        outside = np.nonzero(heights)[0]
-        if not len(outside):
-            normals = normals[1:]
-            continue
-        chosen.append(int(outside[0]))
-        normals = _projected(normals, offsets[outside[0]])
-    return patch.points[chosen]
-
-
-def _product(offsets: Integers, normal: Integers) -> Integers:
-    """The exact product: in Python's integers where 64 bits may not hold it."""
-    largest = max(abs(int(n)) for n in normal) * int(np.abs(offsets).max())
-    exact = largest * len(normal) < 1 << 62
-    return (
-        offsets @ normal.astype(np.int64)
-        if exact
-        else offsets.astype(object) @ normal.astype(object)
-    )
-
-
-def _projected(normals: list[Integers], direction: Integers) -> list[Integers]:
-    """The functionals that vanish on all directions so far, made to vanish on one more."""
-    pivot, *others = normals
-    at = _dot(pivot, direction)
-    result: list[Integers] = []
-    for other in others:
-        ratio = Fraction(_dot(other, direction), at)
-        scaled = [
-            int(o) * ratio.denominator - int(p) * ratio.numerator
-            for o, p in zip(other, pivot, strict=True)
-        ]
-        common = max(gcd(*scaled), 1)
-        result.append(np.array([s // common for s in scaled], object))
-    return result
-
-
-def _dot(a: Integers, b: Integers) -> int:
-    return sum(int(x) * int(y) for x, y in zip(a, b, strict=True))
 
 
 Line = tuple[int, int, int]

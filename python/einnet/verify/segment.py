@@ -17,6 +17,7 @@ from einnet.verify.certificate import Segment
 from einnet.verify.evaluate import Lookup, Work, evaluate_terms
 from einnet.verify.field import Randoms, Values
 from einnet.verify.flatten import FlatScope, FlatTerm, UndecidedError, narrow
+from einnet.verify.independent import at_one_point
 from einnet.verify.positions import AFFINE, EVERY, SIMPLEX, positions_of, slope_count
 from einnet.verify.problem import Problem, problem_of
 from einnet.verify.regions import Box, boxes_of_cell, strided_boxes
@@ -74,7 +75,7 @@ def check(
     """Compare two scopes over equal boxes. Raises UndecidedError when the budget is exceeded."""
     if 0 in reference.extents:
         return Segment(name, 0, 0, (0, 0), 1, 0, 0, EMPTY)
-    problem = problem_of(reference, candidate)
+    problem = problem_of(*at_one_point(reference, candidate))
     for side in (problem.reference, problem.candidate):
         narrow(FlatScope(problem.axes, side))
     terms = (len(problem.reference), len(problem.candidate))
@@ -94,11 +95,24 @@ def check(
         bits = coefficient_bits(problem.terms)
         return Segment(name, cells, len(rows), terms, plan.slopes, degree, bits, plan.method)
     failing = np.nonzero(different.any(axis=0))[0]
-    row = int(failing[0])
-    round_ = int(np.argmax(different[:, row]))
-    values = (int(left[round_, row]), int(right[round_, row]))
-    boxes = _boxes(problem, plan, failing)
-    return Mismatch(_original(problem, rows[row : row + 1])[0], values, *boxes)
+    position = _original(problem, rows[failing[:1]])[0]
+    values = _values((reference, candidate), position, randoms, work)
+    return Mismatch(position, values, *_boxes(problem, plan, failing))
+
+
+def _values(
+    scopes: tuple[FlatScope, FlatScope], position: tuple[int, ...], randoms: Randoms, work: Work
+) -> tuple[int, int]:
+    """What both scopes are at a position where they differ, in a round in which they do."""
+    rows = np.array([position], np.int64)
+    left, right = (
+        evaluate_terms(
+            s.terms, [a.name for a in s.axes], rows, random_elements(randoms), randoms.fields, work
+        )
+        for s in scopes
+    )
+    round_ = int(np.argmax(left[:, 0] != right[:, 0]))
+    return int(left[round_, 0]), int(right[round_, 0])
 
 
 def coefficient_bits(terms: Sequence[FlatTerm]) -> int:

@@ -11,6 +11,10 @@ dense oracle of `bench`, that the verifier then accepts, while the whole verifie
 | residues of a cell | `test_ingredient_is_necessary[residues of a cell]` |
 | the same live summation points in a cell | `test_ingredient_is_necessary[live sets]` |
 | a straightened sum keeps its range | `test_ingredient_is_necessary[range of a straightened sum]` |
+| an independent sum in every read | `test_ingredient_is_necessary[reads of an independent sum]` |
+| of one range | `test_ingredient_is_necessary[range of an independent sum]` |
+| without guards on it | `test_ingredient_is_necessary[guards on an independent sum]` |
+| in no other index | `test_ingredient_is_necessary[other indices of an independent sum]` |
 | dim + 1 affinely independent positions | `test_ingredient_is_necessary[affine positions]` |
 | number of slopes, one axis | `test_ingredient_is_necessary[simplex on one axis]` |
 | number of slopes, two axes | `test_ingredient_is_necessary[simplex on two axes]` |
@@ -46,7 +50,18 @@ from verify_cases import Shapes, program, single
 
 from einnet.expr.index import iterators_of, var
 from einnet.expr.program import Program
-from einnet.verify import cells, cuts, field, flatten, periods, positions, problem, segment, support
+from einnet.verify import (
+    cells,
+    cuts,
+    field,
+    flatten,
+    independent,
+    periods,
+    positions,
+    problem,
+    segment,
+    support,
+)
 from einnet.verify import straighten as straightening
 from einnet.verify.certificate import Segment
 from einnet.verify.equivalence import Different, Equal, compare
@@ -143,11 +158,43 @@ def without_ranges(substitute: Function) -> Function:
     return without_guards
 
 
-def base_only(spanning: Function) -> Function:
-    def first(patch: object) -> Any:
-        return spanning(patch)[:1]
+def base_only(spanning: Any) -> Any:
+    return property(lambda patch: spanning.func(patch)[:1])
 
-    return first
+
+def not_everywhere(_: Function) -> Function:
+    def alone(number: int, iterator: object, *_: object) -> Any:
+        return {number: iterator}
+
+    return alone
+
+
+def of_any_range(_: Function) -> Function:
+    def of_the_same_slots(number: int, iterator: object, _: object, alone: Any) -> Any:
+        wanted = alone[number][iterator]
+        return {n: i for n, own in enumerate(alone) for i in own if own[i] == wanted}
+
+    return of_the_same_slots
+
+
+def in_guards_too(alone: Function) -> Function:
+    def without_guards(term: Any) -> Any:
+        return alone(replace(term, guards=()))
+
+    return without_guards
+
+
+def in_other_indices_too(_: Function) -> Function:
+    def where_bare(term: Any) -> Any:
+        slots: Any = {i: set() for i in term.sums if i.extent > 1}
+        for element in term.elements:
+            for dimension, index in enumerate(element.index):
+                for iterator, found in slots.items():
+                    if index.name == iterator.name:
+                        found.add((element.tensor.name, dimension))
+        return {i: frozenset(found) for i, found in slots.items() if found}
+
+    return where_bare
 
 
 def two_slopes(slope_count: Function) -> Function:
@@ -289,8 +336,40 @@ INGREDIENTS = {
         "L<h:9> S<t:12> X[t]*K[t-h]",
         "L<h:9> S<t:11> X[t]*K[t-h]",
     ),
+    "reads of an independent sum": Ingredient(
+        independent,
+        "_independent",
+        not_everywhere,
+        {"X": (4,)},
+        "L<v:2> S<c:4> X[c]",
+        "L<v:2> X[0]",
+    ),
+    "range of an independent sum": Ingredient(
+        independent,
+        "_independent",
+        of_any_range,
+        {"X": (4,)},
+        "L<v:2> S<c:4> X[c]",
+        "L<v:2> S<c:3> X[c]",
+    ),
+    "guards on an independent sum": Ingredient(
+        independent,
+        "_alone",
+        in_guards_too,
+        {"X": (4,)},
+        "L<v:2> S<c:4> X[c]",
+        "L<v:2> S<c:4> X[c]*[c mod 2 = 0]",
+    ),
+    "other indices of an independent sum": Ingredient(
+        independent,
+        "_alone",
+        in_other_indices_too,
+        {"X": (4,), "Z": (8,)},
+        "L<v:2> S<c:4> X[c]*Z[c+1]",
+        "L<v:2> S<c:4> X[c]*Z[2*c+1]",
+    ),
     "affine positions": Ingredient(
-        positions, "_spanning", base_only, {"X": (5, 5)}, "L<h:5,w:5> X[h,w]", "L<h:5,w:5> X[h,0]"
+        cells.Patch, "spanning", base_only, {"X": (5, 5)}, "L<h:5,w:5> X[h,w]", "L<h:5,w:5> X[h,0]"
     ),
     "simplex on one axis": Ingredient(
         segment, "slope_count", two_slopes, {"X": (12,)}, *REFLECTION
