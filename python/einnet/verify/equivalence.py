@@ -2,10 +2,10 @@
 
 The parts are `flatten` (programs as sums), `cuts` (nonlinear functions), `independent` (sums that
 one point decides), `problem`, `straighten` and `cells` (where a sum has one shape), `positions`
-(which positions decide a cell), `evaluate` and `field` (random values), `witness` (where differences under functions show), `reals` (whether
-the functions themselves show them). Inputs are random, constants are exact rationals taken modulo
-random primes, and no rounding enters: a definition's element type means nothing here, a rounding to
-it has to be a call.
+(which positions decide a cell), `evaluate` and `field` (random values), `witness` (where
+differences under functions show), `reals` (whether the functions themselves show them). Inputs are
+random, constants are exact rationals taken modulo random primes, and no rounding enters: a
+definition's element type means nothing here, a rounding to it has to be a call.
 """
 
 from __future__ import annotations
