@@ -22,9 +22,11 @@ from einnet.verify.cuts import Session
 from einnet.verify.equivalence import Different, Undecided
 from einnet.verify.field import Randoms, Values
 from einnet.verify.flatten import UndecidedError
+from einnet.verify.reals import real_difference
 from einnet.verify.segment import DEFAULT_BUDGET
 from einnet.weights import Weights
 
+_AGREE = "with it they agree at all positions that were tried"
 _CORNERS = 16
 _MANTISSA = 53
 
@@ -125,9 +127,16 @@ def _confirmed(
     for box in verdict.boxes:
         ends = ({s.start, range(*s)[-1]} for s in box)
         tried += islice(product(*ends), _CORNERS)
-    rows = np.array(tried[: 2 * _CORNERS], np.int64).reshape(-1, len(verdict.position))
+    tried = tried[: 2 * _CORNERS]
+    rows = np.array(tried, np.int64).reshape(-1, len(verdict.position))
     try:
         sides = [session.outputs(p, bool(c))[number] for c, p in enumerate(programs)]
+        if any(map(session.depends_on_functions, sides)):
+            example = real_difference(session, sides[0], sides[1], tried, given.data)
+            if example is None:
+                return Undecided(f"{why}; {_AGREE}")
+            notes = (*verdict.notes, why)
+            return replace(verdict, position=example[0], values=example[1], notes=notes)
         session.randoms = _Known(verdict.seed, rounds, given.data)
         left, right = (session.interpreted(side, rows) for side in sides)
     except UndecidedError as reason:
@@ -135,7 +144,7 @@ def _confirmed(
     for round_, n in np.argwhere(left != right):
         values = int(left[round_, n]), int(right[round_, n])
         return replace(verdict, position=tried[n], values=values, notes=(*verdict.notes, why))
-    return Undecided(f"{why}; with it they agree at all positions that were tried")
+    return Undecided(f"{why}; {_AGREE}")
 
 
 class _Known(Randoms):

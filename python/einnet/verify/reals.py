@@ -8,10 +8,11 @@ logarithms and roots have values; large and small, as functions of large ones ar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from math import prod
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -49,15 +50,19 @@ class Doubles:
 
 
 def real_difference(
-    session: Session, ours: FlatScope, theirs: FlatScope, positions: Sequence[tuple[int, ...]]
+    session: Session,
+    ours: FlatScope,
+    theirs: FlatScope,
+    positions: Sequence[tuple[int, ...]],
+    data: Mapping[str, NDArray[Any]] = MappingProxyType({}),
 ) -> tuple[tuple[int, ...], tuple[float, float]] | None:
     """One of the positions at which the scopes differ, with both values; None if there is none.
 
-    Raises UndecidedError where no value is finite, where that takes too much work, or where it
-    needs an opaque result.
+    Inputs are random but for those that are in `data`, by name. Raises UndecidedError where no
+    value is finite, where that takes too much work, or where it needs an opaque result.
     """
     rows = np.array(positions, np.int64).reshape(len(positions), len(ours.axes))
-    reals = _Reals(session)
+    reals = _Reals(session, data)
     with np.errstate(all="ignore"):
         left, right = reals.values(ours, rows), reals.values(theirs, rows)
         size = reals.sizes(ours, rows) + reals.sizes(theirs, rows)
@@ -73,8 +78,9 @@ def real_difference(
 class _Reals:
     """Evaluates scopes with the symbols of a session."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, data: Mapping[str, NDArray[Any]]) -> None:
         self.session = session
+        self.data = data
         self.randoms = Randoms(session.randoms.seed, _ROUNDS)
         self.doubles = Doubles()
         self.work = Work(session.budget.interpreted)
@@ -116,6 +122,10 @@ class _Reals:
         return found[:, which.reshape(-1)].reshape((_ROUNDS, *key.shape))
 
     def _inputs(self, tensor: Tensor, key: Integers) -> Values:
+        data = self.data.get(tensor.name)
+        if data is not None:
+            chosen = data.reshape(-1)[np.clip(key, 0, data.size - 1)].astype(np.float64)
+            return np.broadcast_to(chosen, (_ROUNDS, *key.shape))
         column = (-1,) + (1,) * key.ndim
         primes = np.array(self.randoms.fields.primes, np.float64).reshape(column)
         share = self.randoms.at(tensor.name, key) / primes

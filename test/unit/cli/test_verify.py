@@ -287,6 +287,24 @@ def test_weights_with_other_data_may_compute_the_same(verify: Verify) -> None:
     assert verify.pair(unread, unread.replace("@main", "@main ")).status == EQUAL
 
 
+def test_functions_of_weights_with_other_data(verify: Verify) -> None:
+    one = np.arange(64, dtype=np.float32).reshape(8, 8)
+    product, kept = binary("matmul", "%x", "%w", "%h"), binary("max", "%h", "%zero")
+    double = binary("max", "%h", "%zero", "%k") + "\n  " + binary("add", "%k", "%k")
+    plain, twice = (
+        WITH_WEIGHT.replace(binary("matmul", "%x", "%w"), f"{product}\n  {last}")
+        for last in (kept, double)
+    )
+    weights(verify.folder, a={"w": 2 * one}, b={"w": one})
+    # Only the function itself shows that relu(2 x) is 2 relu(x).
+    ran = verify.pair(plain, twice)
+    assert ran.status == UNDECIDED
+    assert "the data of w of b.mlir is not in a.mlir; with it they agree" in ran.out
+    ran = verify.pair(plain, plain)
+    assert ran.status == DIFFERENT
+    assert "note: the data of w of b.mlir is not in a.mlir" in ran.out
+
+
 # Pictures -----------------------------------------------------------------------------------
 
 
