@@ -229,6 +229,7 @@ class Session:
     ) -> tuple[FlatTerm, ...] | None:
         rows = self._few_positions(arguments[0].axes)
         for index in index_maps(theirs, arguments, self.budget.maps):
+            # At one point already here, for the samples.
             pairs = [
                 at_one_point(_moved(a, index, arguments[0].axes), b)
                 for a, b in zip(theirs, arguments, strict=True)

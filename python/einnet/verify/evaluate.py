@@ -202,7 +202,7 @@ def _points(
             factor, low, high = -factor, -high, -low
         first, last = np.maximum(first, -(-low // factor)), np.minimum(last, high // factor)
     longest = int(np.max(last - first, initial=-1)) + 1
-    longest = int(np.max(last - first, initial=-1)) + 1
+    work.take(max(longest, 0))
     if longest < iterator.extent:
         found = first + np.arange(longest)
     else:

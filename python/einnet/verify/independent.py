@@ -1,22 +1,23 @@
 """Sums whose points have no element in common, cut to one point.
 
-In `S_c X[n,c] W[c,m]` let c be the index of these dimensions of X and W wherever either is read,
-and be nothing else. Then the values of each point of c are one polynomial, of other elements for
-every point; so two sums of such terms, whatever terms without X and W are added to them, are equal
-if and only if they are with c at one point. A proof then costs the same for 4 channels as for 4096.
+In `S_c X[n,c] W[c,m]` let c be by itself the index of these dimensions of X and W wherever either
+is read, and be in no guard and no other index. Then each point of c gives one polynomial, of other
+elements for every point; so two sums of such terms, whatever terms without X and W are added, are
+equal if and only if they are with c at one point. A proof then costs the same for 4 channels as for
+4096. The elements have to be free variables, as all leaf tensors are here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from einnet.expr.index import iterators_of
+from einnet.expr.index import Range, iterators_of
 from einnet.expr.nodes import Iterator
 from einnet.verify.flatten import FlatScope, FlatTerm
 
-Slot = tuple[str, int]
-"""A dimension of a leaf tensor."""
+Slots = frozenset[tuple[str, int]]
+"""Dimensions of leaf tensors."""
 
 
 def at_one_point(reference: FlatScope, candidate: FlatScope) -> tuple[FlatScope, FlatScope]:
@@ -24,13 +25,12 @@ def at_one_point(reference: FlatScope, candidate: FlatScope) -> tuple[FlatScope,
     point."""
     terms = [*reference.terms, *candidate.terms]
     alone = [_alone(t) for t in terms]
-    seen: set[tuple[int, Iterator]] = set()
-    for number, sums in enumerate(alone):
-        for iterator in sums:
-            if (number, iterator) not in seen:
-                found = _independent(number, iterator, terms, alone)
-                seen.update(found.items())
-                for n, own in found.items():
+    tried: set[tuple[Slots, Range]] = set()
+    for sums in alone:
+        for iterator, slots in sums.items():
+            if (slots, iterator.range) not in tried:
+                tried.add((slots, iterator.range))
+                for n, own in _independent(slots, iterator.range, terms, alone).items():
                     terms[n] = _cut(terms[n], own)
     count = len(reference.terms)
     return (
@@ -39,9 +39,9 @@ def at_one_point(reference: FlatScope, candidate: FlatScope) -> tuple[FlatScope,
     )
 
 
-def _alone(term: FlatTerm) -> dict[Iterator, frozenset[Slot]]:
+def _alone(term: FlatTerm) -> dict[Iterator, Slots]:
     """The sums that are nothing but the whole index of some dimensions, with these."""
-    slots: dict[str, set[Slot]] = {i.name: set() for i in term.sums if i.extent > 1}
+    slots: dict[str, set[tuple[str, int]]] = {i.name: set() for i in term.sums if i.extent > 1}
     used = [iterators_of(g.index) for g in term.guards]
     for element in term.elements:
         for dimension, index in enumerate(element.index):
@@ -56,19 +56,18 @@ def _alone(term: FlatTerm) -> dict[Iterator, frozenset[Slot]]:
 
 
 def _independent(
-    number: int,
-    iterator: Iterator,
+    slots: Slots,
+    values: Range,
     terms: Sequence[FlatTerm],
-    alone: Sequence[dict[Iterator, frozenset[Slot]]],
+    alone: Sequence[Mapping[Iterator, Slots]],
 ) -> dict[int, Iterator]:
-    """For each term that reads the tensors that the sum goes over, by number, the sum that goes
-    over the same dimensions, this one among them; nothing if one has no such sum."""
-    slots = alone[number][iterator]
+    """The sums that go over these dimensions and, with them, over others, by their terms' numbers;
+    nothing unless every term that reads one of these tensors has one sum for all of them."""
     while True:
         found: dict[int, Iterator] = {}
         for n, term in enumerate(terms):
             names = {e.index[d].name for e in term.elements for t, d in slots if e.tensor.name == t}
-            own = [i for i in alone[n] if {i.name} == names and i.range == iterator.range]
+            own = [i for i in alone[n] if {i.name} == names and i.range == values]
             if names and not own:
                 return {}
             found.update((n, i) for i in own)

@@ -34,7 +34,7 @@ class Budget:
     that are listed to find cells; `positions`: at which one comparison evaluates, and `work`: the
     array elements that it evaluates there;
     `maps`: index maps tried between two calls of a function; `interpreted`: array elements
-    evaluated to refute programs with nonlinear functions.
+    evaluated to refute programs with nonlinear functions, and to show the values of a difference.
     """
 
     terms: int = 4096
@@ -52,7 +52,8 @@ DEFAULT_BUDGET = Budget()
 @dataclass(frozen=True)
 class Mismatch:
     """Where two sums differ: one position of the original box with both field values, and boxes
-    that cover all cells that are not shown equal."""
+    that cover all cells that are not shown equal. Where whole sums take too much work the values
+    are those of independent sums at their first point."""
 
     position: tuple[int, ...]
     values: tuple[int, int]
@@ -96,23 +97,20 @@ def check(
         return Segment(name, cells, len(rows), terms, plan.slopes, degree, bits, plan.method)
     failing = np.nonzero(different.any(axis=0))[0]
     position = _original(problem, rows[failing[:1]])[0]
-    values = _values((reference, candidate), position, randoms, work)
-    return Mismatch(position, values, *_boxes(problem, plan, failing))
-
-
-def _values(
-    scopes: tuple[FlatScope, FlatScope], position: tuple[int, ...], randoms: Randoms, work: Work
-) -> tuple[int, int]:
-    """What both scopes are at a position where they differ, in a round in which they do."""
-    rows = np.array([position], np.int64)
-    left, right = (
-        evaluate_terms(
-            s.terms, [a.name for a in s.axes], rows, random_elements(randoms), randoms.fields, work
+    try:
+        whole, work = np.array([position], np.int64), Work(budget.interpreted)
+        left, right = (
+            evaluate_terms(
+                scope.terms, [a.name for a in scope.axes], whole, lookup, randoms.fields, work
+            )
+            for scope in (reference, candidate)
         )
-        for s in scopes
-    )
-    round_ = int(np.argmax(left[:, 0] != right[:, 0]))
-    return int(left[round_, 0]), int(right[round_, 0])
+        row = 0
+    except UndecidedError:
+        row = int(failing[0])
+    round_ = int(np.argmax(left[:, row] != right[:, row]))
+    values = (int(left[round_, row]), int(right[round_, row]))
+    return Mismatch(position, values, *_boxes(problem, plan, failing))
 
 
 def coefficient_bits(terms: Sequence[FlatTerm]) -> int:

@@ -11,7 +11,9 @@ dense oracle of `bench`, that the verifier then accepts, while the whole verifie
 | residues of a cell | `test_ingredient_is_necessary[residues of a cell]` |
 | the same live summation points in a cell | `test_ingredient_is_necessary[live sets]` |
 | a straightened sum keeps its range | `test_ingredient_is_necessary[range of a straightened sum]` |
-| an independent sum in every read | `test_ingredient_is_necessary[reads of an independent sum]` |
+| an independent sum in every term | `test_ingredient_is_necessary[terms of an independent sum]` |
+| in every read of a term | `test_ingredient_is_necessary[reads of an independent sum]` |
+| of all tensors that it goes over | `test_ingredient_is_necessary[tensors of an independent sum]` |
 | of one range | `test_ingredient_is_necessary[range of an independent sum]` |
 | without guards on it | `test_ingredient_is_necessary[guards on an independent sum]` |
 | in no other index | `test_ingredient_is_necessary[other indices of an independent sum]` |
@@ -162,19 +164,33 @@ def base_only(spanning: Any) -> Any:
     return property(lambda patch: spanning.func(patch)[:1])
 
 
-def not_everywhere(_: Function) -> Function:
-    def alone(number: int, iterator: object, *_: object) -> Any:
-        return {number: iterator}
+def without(condition: str) -> Callable[[Function], Function]:
+    """Independent sums without one of the conditions on them."""
 
-    return alone
+    def broken(_: Function) -> Function:
+        def independent_sums(slots: Any, values: Any, terms: Any, alone: Any) -> Any:
+            while True:
+                found: dict[int, Any] = {}
+                for n, term in enumerate(terms):
+                    reads = [e for e in term.elements for t, _ in slots if e.tensor.name == t]
+                    names = {e.index[d].name for e in reads for t, d in slots if e.tensor.name == t}
+                    named = [
+                        i
+                        for i in alone[n]
+                        if i.name in names and (condition == "all reads" or len(names) == 1)
+                    ]
+                    own = [i for i in named if condition == "range" or i.range == values]
+                    if names and not own and condition != "all terms":
+                        return {}
+                    found.update((n, i) for i in own)
+                reached = slots.union(*(alone[n][i] for n, i in found.items()))
+                if reached == slots or condition == "all tensors":
+                    return found
+                slots = reached
 
+        return independent_sums
 
-def of_any_range(_: Function) -> Function:
-    def of_the_same_slots(number: int, iterator: object, _: object, alone: Any) -> Any:
-        wanted = alone[number][iterator]
-        return {n: i for n, own in enumerate(alone) for i in own if own[i] == wanted}
-
-    return of_the_same_slots
+    return broken
 
 
 def in_guards_too(alone: Function) -> Function:
@@ -336,18 +352,34 @@ INGREDIENTS = {
         "L<h:9> S<t:12> X[t]*K[t-h]",
         "L<h:9> S<t:11> X[t]*K[t-h]",
     ),
-    "reads of an independent sum": Ingredient(
+    "terms of an independent sum": Ingredient(
         independent,
         "_independent",
-        not_everywhere,
+        without("all terms"),
         {"X": (4,)},
         "L<v:2> S<c:4> X[c]",
         "L<v:2> X[0]",
     ),
+    "reads of an independent sum": Ingredient(
+        independent,
+        "_independent",
+        without("all reads"),
+        {"X": (4,)},
+        "L<v:2> S<c:4> X[c]*X[c]",
+        "L<v:2> S<c:4> X[c]*X[0]",
+    ),
+    "tensors of an independent sum": Ingredient(
+        independent,
+        "_independent",
+        without("all tensors"),
+        {"X": (4,), "Z": (4,)},
+        "L<v:2> S<c:4> X[c]*Z[c]",
+        "L<v:2> S<c:4> X[c]*Z[0]",
+    ),
     "range of an independent sum": Ingredient(
         independent,
         "_independent",
-        of_any_range,
+        without("range"),
         {"X": (4,)},
         "L<v:2> S<c:4> X[c]",
         "L<v:2> S<c:3> X[c]",
