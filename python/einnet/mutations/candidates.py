@@ -51,6 +51,9 @@ _BOXES = 16
 _CHAIN = 4
 """Contractions of a chain that are moved together, at most (PET's number of operators)."""
 
+CHAIN_MOVES = merging_borders.RULE, splitting_carry.RULE
+"""The mutations that members of a chain have alike: they change where the image's elements are."""
+
 _CLOSE = 1.15
 """A mutant may be estimated at this many times the cheapest candidate where a library has several
 algorithms: the estimate does not know which is faster in which form, and layouts that it counts may
@@ -415,7 +418,7 @@ def _of_one_move(definition: Definition, setting: Setting) -> Iterator[tuple[str
     arguments = (setting.program, setting.constants, options, setting.machine, setting.library)
     for found in explore((definition,), *arguments):
         last = found.steps[-1]
-        if last.rule in (merging_borders.RULE, splitting_carry.RULE):
+        if last.rule in CHAIN_MOVES:
             yield str(last), found
 
 

@@ -163,6 +163,28 @@ def explore(
             yield replace(found, number=number)
 
 
+def statements_of(
+    originals: tuple[Definition, ...],
+    together: Together | None,
+    mutant: Mutant,
+    taken: set[str],
+    library: Library = as_library,
+) -> tuple[Statement, ...]:
+    """The plan that a mutant of one definition is, or of what several became.
+
+    New names are not in `taken`, and are added to it.
+    """
+    if len(mutant.core.term.reads) < 2:
+        return originals
+    if together is None:
+        (original,) = originals
+        return plan(mutant, original.result, taken, original.label, library)
+    before, whole, after = together.before, together.definition, together.after
+    taken |= {d.result.name for d in (*before, whole, *after)}
+    middle = plan(mutant, whole.result, taken, whole.label, library)
+    return fused((*before, *middle, *after), *(d.result for d in originals))
+
+
 def judge(
     found: Found,
     program: Program,
@@ -288,7 +310,7 @@ def _starts(
             if all(independent(a, b) for a, b in combinations(chosen, 2))
         )
         for chosen in islice(sets, options.subsets):
-            for rule, make in _TOGETHER.items():
+            for rule, make in TOGETHER.items():
                 try:
                     together = make(chosen, names_of(program))
                 except NotApplicable:
@@ -299,7 +321,8 @@ def _starts(
         yield (definition,), None, ()
 
 
-_TOGETHER = {parallel.MERGE: parallel.merge_padded, parallel.BATCH: parallel.batch_padded}
+TOGETHER = {parallel.MERGE: parallel.merge_padded, parallel.BATCH: parallel.batch_padded}
+"""What makes several definitions one, by the name of the step."""
 
 
 def _independence(program: Program) -> Callable[[Definition, Definition], bool]:
@@ -372,21 +395,7 @@ class _Explorer:
 
     def found(self, mutant: Mutant) -> Found:
         taken = names_of(self.program)
-        if len(mutant.core.term.reads) < 2:
-            statements: tuple[Statement, ...] = self.originals
-        elif self.together is None:
-            (original,) = self.originals
-            statements = plan(mutant, original.result, taken, original.label, self.library)
-        else:
-            before, whole, after = (
-                self.together.before,
-                self.together.definition,
-                self.together.after,
-            )
-            taken |= {d.result.name for d in (*before, whole, *after)}
-            middle = plan(mutant, whole.result, taken, whole.label, self.library)
-            results = [d.result for d in self.originals]
-            statements = fused((*before, *middle, *after), *results)
+        statements = statements_of(self.originals, self.together, mutant, taken, self.library)
         cost = seconds_of(statements, self.machine, self.constants)
         steps = (*self.steps, *mutant.steps)
         return Found(self.originals, self.together, mutant, steps, statements, cost, 0)

@@ -5,7 +5,8 @@ with `W'[f,r] = W[f, r-(p'-p)]`, F' >= F, p' >= p and R' >= R + p' - p: W' is 0 
 Of one form, they are merged along f, or batched as a grouped operator, by `rules/merging.py`.
 
 Condition: definitions of products of two tensors with iterators that correspond by position, and
-the same indices up to the constants of windows; f occurs in the weights alone.
+the same indices up to the constants of windows; f occurs in the weights alone, which are read at
+single iterators, or at 0 where they have one element.
 
 Paper: PET, OSDI 2021, section 4: parallel convolutions to a group convolution, or to one.
 """
@@ -15,8 +16,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from einnet.expr.index import Index, Var, iterators_of, var
-from einnet.expr.nodes import Iterator, Read, Scope, Tensor, Term, fresh_name
+from einnet.expr.index import Index, Var, constant, iterators_of, var
+from einnet.expr.nodes import Iterator, Read, Scope, Tensor, Term, box_of, fresh_name
 from einnet.expr.program import Definition
 from einnet.expr.transform import rename
 from einnet.mutations.mutant import require
@@ -77,7 +78,8 @@ def _together(uniform: _Uniform, merged: tuple[Definition, ...]) -> Together:
 
 
 def _weights_of(definitions: Sequence[Definition]) -> int:
-    """The operand that may be padded: the one whose every index is one iterator."""
+    """The operand that may be padded: the one whose every index is one iterator, or 0 in a
+    dimension of one element, as a kernel of one tap is read."""
     require(len(definitions) > 1, "there is nothing to merge with")
     for definition in definitions:
         scope = definition.scope
@@ -86,9 +88,15 @@ def _weights_of(definitions: Sequence[Definition]) -> int:
         tensors = all(isinstance(r.source, Tensor) for r in scope.term.reads)
         require(tensors and not scope.term.guards, "a layout or a guard is in the way")
     for which in (1, 0):
-        if all(e.name for d in definitions for e in d.scope.term.reads[which].index):
+        if all(_is_plain(d.scope.term.reads[which]) for d in definitions):
             return which
     raise NotApplicable("no operand is indexed by single iterators")
+
+
+def _is_plain(read: Read) -> bool:
+    extents = (r.extent for r in box_of(read.source))
+    pairs = zip(read.index, extents, strict=True)
+    return all(e.name is not None or (e == constant(0) and n == 1) for e, n in pairs)
 
 
 def _uniform(
@@ -188,11 +196,14 @@ def _padded(
     """The weights with zeros around them; None if they have the sizes already."""
     source = read.source
     assert isinstance(source, Tensor)
-    names = [e.name or "" for e in read.index]
-    shape = tuple(sizes[n] for n in names)
+    names: list[str] = []
+    for e in read.index:
+        # What is read at 0 has one element.
+        names.append(e.name or fresh_name("u", {*sizes, *names}))
+    shape = tuple(sizes.get(n, 1) for n in names)
     if shape == source.shape and not any(shift.get(n) for n in names):
         return None
-    traversal = tuple(Iterator(n, 0, sizes[n]) for n in names)
+    traversal = tuple(Iterator(n, 0, extent) for n, extent in zip(names, shape, strict=True))
     index = tuple(var(n) - shift.get(n, 0) for n in names)
     scope = Scope(traversal, (), (Term((Read(source, index),)),))
     return Definition(_named(source, f"{source.name}_padded", shape, taken), scope, "padded")

@@ -120,7 +120,8 @@ def with_own_names(
         if result.name not in kept:
             name = fresh_name(result.name, taken)
             taken.add(name)
-            result = renamed[result.name] = replace(result, name=name)
+            renamed[result.name] = replace(result, name=name)
+            result = renamed[result.name]
         done.append(replace(statement, result=result, scope=scope))
     return tuple(done)
 

@@ -12,7 +12,8 @@ from einnet.errors import InputError
 from einnet.expr.program import Program
 from einnet.passes.correct import Correct, parse_steps
 from einnet.passes.module_pass import Target
-from einnet.passes.mutate import Mutate, Wanted, parse_mutations
+from einnet.passes.mutate import Mutate
+from einnet.passes.wanted_mutations import Wanted, parse_mutations
 from einnet.rules.rewrite import Step
 from einnet.toolchain.mlir import make_context, parse_module
 from einnet.verify.equivalence import Different, Equal, compare

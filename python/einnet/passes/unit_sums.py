@@ -1,0 +1,42 @@
+"""Sums of one point, as an operation is written: a window of one tap is a window.
+
+The natural form has none. With them a convolution of one tap can be padded to one of more taps, and
+images may stand side by side along a dimension in which the kernel does not reach.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from einnet.expr.index import constant, substitute
+from einnet.expr.nodes import Read, Scope
+from einnet.expr.program import Definition
+from einnet.passes.labelled import Labelled
+from einnet.passes.natural_form import naturally
+
+
+def naturally_with_unit_sums(found: Labelled) -> Definition:
+    """The operation's natural expression with the sums of one point that it is written with, where
+    it reads as it is written but for constants."""
+    original = naturally(found)
+    return replace(original, scope=with_unit_sums(original.scope, found.scope))
+
+
+def with_unit_sums(scope: Scope, written: Scope) -> Scope:
+    """The scope with sums of one point where it reads as it is written but for constants."""
+    if len(written.body) != 1 or len(written.term.reads) != len(scope.term.reads):
+        return scope
+    names = {i.name for i in scope.summation}
+    units = [i for i in written.summation if i.range == (0, 1) and i.name not in names]
+    zeros = {i.name: constant(0) for i in units}
+    reads: list[Read] = []
+    for read, old in zip(scope.term.reads, written.term.reads, strict=True):
+        without = [substitute(e, zeros, written.ranges) for e in old.index]
+        if [e.terms for e in read.index] != [e.terms for e in without]:
+            return scope
+        index = (e + (o - w) for e, o, w in zip(read.index, old.index, without, strict=True))
+        reads.append(replace(read, index=tuple(index)))
+    order = [i.name for i in written.summation]
+    sums = sorted((*scope.summation, *units), key=lambda i: order.index(i.name))
+    body = (replace(scope.term, factors=tuple(reads)),)
+    return replace(scope, summation=tuple(sums), body=body)
