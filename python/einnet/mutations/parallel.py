@@ -4,9 +4,10 @@ Formula: `L_{f:F} S_{r:R} X[h+r-p] * W[f,r]  =  { L_{f:F'} S_{r:R'} X[h+r-p'] * 
 with `W'[f,r] = W[f, r-(p'-p)]`, F' >= F, p' >= p and R' >= R + p' - p: W' is 0 where W is not.
 Of one form, they are merged along f, or batched as a grouped operator, by `rules/merging.py`.
 
-Condition: definitions of products of two tensors with iterators that correspond by position, and
-the same indices up to the constants of windows; f occurs in the weights alone, which are read at
-single iterators, or at 0 where they have one element.
+Condition: definitions of products of two tensors with iterators that correspond by position, but
+for windows of one tap, which have no sum (`one_tap.py`), and the same indices up to the constants
+of windows; f occurs in the weights alone, which are read at single iterators, or at 0 where they
+have one element.
 
 Paper: PET, OSDI 2021, section 4: parallel convolutions to a group convolution, or to one.
 """
@@ -21,6 +22,7 @@ from einnet.expr.nodes import Iterator, Read, Scope, Tensor, Term, box_of, fresh
 from einnet.expr.program import Definition
 from einnet.expr.transform import rename
 from einnet.mutations.mutant import require
+from einnet.mutations.one_tap import with_taps
 from einnet.rules.merging import batch_parallel, merge_parallel
 from einnet.rules.rewrite import NotApplicable
 
@@ -103,6 +105,7 @@ def _uniform(
     definitions: Sequence[Definition], weights: int, taken: set[str], *, filters: bool
 ) -> _Uniform:
     """The definitions with one form; `filters` says that f has one extent too."""
+    definitions = with_taps(definitions, weights)
     scopes = _aligned(definitions)
     first = scopes[0]
     image = 1 - weights

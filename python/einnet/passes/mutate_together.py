@@ -34,7 +34,6 @@ from einnet.passes.placing_mutants import (
     place_of,
 )
 from einnet.passes.replacing import erase_unused, places, used_values
-from einnet.passes.unit_sums import naturally_with_unit_sums
 from einnet.passes.wanted_mutations import (
     JOINS,
     JUDGED,
@@ -108,7 +107,7 @@ def _mutate_parallel(
     target: Target, group: Sequence[Labelled], search: Search, *, share: bool
 ) -> list[str]:
     """Raises NotApplicable, the module unchanged, if there is no mutant."""
-    originals = _of_one_rank(group)
+    originals = tuple(map(naturally, group))
     constants = frozenset[str]().union(*map(constants_of, group, originals))
     candidate = _parallel_candidate(originals, constants, search)
     steps, failing = candidate.found.steps, candidate.failing
@@ -136,15 +135,6 @@ def _mutate_parallel(
         operation.erase()
     erase_unused(used)
     return marked
-
-
-def _of_one_rank(group: Sequence[Labelled]) -> tuple[Definition, ...]:
-    """What the operations are naturally; where some have more sums, with the sums of one point that
-    they are written with, so that a window of one tap is a window."""
-    originals = tuple(map(naturally, group))
-    if len({len(d.scope.summation) for d in originals}) == 1:
-        return originals
-    return tuple(map(naturally_with_unit_sums, group))
 
 
 def _parallel_candidate(

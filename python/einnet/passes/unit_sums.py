@@ -1,7 +1,7 @@
 """Sums of one point, as an operation is written: a window of one tap is a window.
 
-The natural form has none. With them a convolution of one tap can be padded to one of more taps, and
-images may stand side by side along a dimension in which the kernel does not reach.
+The natural form has none. With them images may stand side by side along a dimension in which the
+kernel does not reach, in a chain in which others do.
 """
 
 from __future__ import annotations

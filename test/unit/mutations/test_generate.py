@@ -184,6 +184,43 @@ def test_parallel_convolutions_become_one(rule: str) -> None:
     assert not candidate.boxes
 
 
+@pytest.mark.parametrize("rule", ["merge-padded", "batch-padded"])
+@pytest.mark.parametrize(
+    ("window", "plain", "size"), [("h+r-1", "h", 5), ("h+2*r-2", "h", 5), ("2*h+2*r-4", "2*h", 3)]
+)
+def test_a_window_of_one_tap_needs_no_sum(rule: str, window: str, plain: str, size: int) -> None:
+    program = chain(
+        f"L<n:2,f:4,h:{size}> S<c:3,r:3> X[n,c,{window}] * W0[f,c,r]",
+        f"L<n:2,f:2,h:{size}> S<c:3> X[n,c,{plain}] * W1[f,c,0]",
+        inputs={"X": (2, 3, 5), "W0": (4, 3, 3), "W1": (2, 3, 1)},
+        outputs=2,
+        weights=("W0", "W1"),
+    )
+    found = search(program, lambda f: of(f, rule))
+    assert len([s for s in found.statements if isinstance(s, Definition) and s.library]) == 1
+    assert not judged(found, program).boxes
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "L<n:2,f:2,h:5> S<c:3> X[n,c,h+3] * W1[f,c,0]",
+        "L<n:2,f:2,h:5> S<c:3> X[n,c,h] * W1[f,c,1]",
+        "L<n:2,f:2,h:5> S<c:3> X[n,c,2*h] * W1[f,c,0]",
+    ],
+)
+def test_what_is_no_window_of_one_tap(other: str) -> None:
+    program = chain(
+        "L<n:2,f:4,h:5> S<c:3,r:3> X[n,c,h+2*r-2] * W0[f,c,r]",
+        other,
+        inputs={"X": (2, 3, 5), "W0": (4, 3, 3), "W1": (2, 3, 2 if ",1]" in other else 1)},
+        outputs=2,
+        weights=("W0", "W1"),
+    )
+    mutants = explore(program.definitions, program, program.weights, Options(rounds=0), CPU)
+    assert all(len(f.originals) == 1 for f in mutants)
+
+
 def test_several_results_of_one_mutant_are_corrected() -> None:
     program = chain(
         "L<n:2,f:2,h:12> S<c:2,r:3> X[n,c,h+r-1] * W0[f,c,r]",
