@@ -418,7 +418,7 @@ def _of_one_move(definition: Definition, setting: Setting) -> Iterator[tuple[str
     arguments = (setting.program, setting.constants, options, setting.machine, setting.library)
     for found in explore((definition,), *arguments):
         last = found.steps[-1]
-        if last.rule in CHAIN_MOVES:
+        if last.rule in CHAIN_MOVES and operators_of(found.statements):
             yield str(last), found
 
 

@@ -162,6 +162,8 @@ def _aligned(definitions: Sequence[Definition]) -> list[Scope]:
 
 def _lowest(scopes: Sequence[Scope], image: int) -> tuple[Index, ...]:
     """The indices of the image with the least constant of all."""
+    ranks = {len(s.term.reads[image].index) for s in scopes}
+    require(len(ranks) == 1, "their images differ in rank")
     columns = list(zip(*(s.term.reads[image].index for s in scopes), strict=True))
     for column in columns:
         require(len({e.terms for e in column}) == 1, "their images are read in several ways")

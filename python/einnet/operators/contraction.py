@@ -293,7 +293,8 @@ def _opened(
     blocks = extent % scale == 0 and least % scale == 0 and most - least < scale
     if rest.is_constant or blocks:
         lo = max(lo, -(most // scale))
-        hi = min(hi, (extent - 1 - least) // scale)
+        # One element, which is 0, where the window sees nothing but padding.
+        hi = max(lo, min(hi, (extent - 1 - least) // scale))
     own = {window.x: Range(0, x.extent), window.y: Range(0, y.extent)}
     moved = {window.x: var(window.x) + x.lo, window.y: var(window.y) + y.lo}
     opened = rest + (var(window.x) + lo) * scale

@@ -3,8 +3,8 @@
 A map gives, for each axis of the known tensor, an index over the other tensor's axes, inside the
 axis' range. Tried are: what follows where an axis of the known call is by itself the index of a
 read; permutations of axes with equal extents, where an axis may take no part on either side; and
-merges of several axes into one, row-major, either way round. Axes of one position take no part.
-A map is only a guess: whoever uses it proves it.
+merges of several axes into one, row-major, either way round. Of these, axes of one position take no
+part. A map is only a guess: whoever uses it proves it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def index_maps(
     scored = _by_places(known, other, coarse, fine)
     scored.sort(key=lambda s: s[0])
     values = [v for _, v in scored[:limit]]
-    read = _by_reads(known, other, coarse, fine)
+    read = _by_reads(known, other, coarse)
     if read is not None:
         values.append(read)
     maps = [tuple(v.get(a.name, constant(a.lo)) for a in known[0].axes) for v in values]
@@ -80,10 +80,10 @@ def _by_reads(
     known: Sequence[FlatScope],
     other: Sequence[FlatScope],
     coarse: Sequence[Iterator],
-    fine: Sequence[Iterator],
 ) -> dict[str, Index] | None:
     """Each axis as the other call's index of a dimension that the axis alone indexes."""
-    ranges = {a.name: a.range for a in fine}
+    # An axis of one position may be in that index, as in `X[i + 1]` with i below 1.
+    ranges = {a.name: a.range for a in other[0].axes}
     indices = dict(_dimensions(other))
     values: dict[str, Index] = {}
     for place, index in _dimensions(known):

@@ -208,6 +208,17 @@ def test_the_proof_decides_about_what_lies_between_the_images():
     assert not isinstance(verdict, VerifiedProgram)
 
 
+def test_a_member_without_a_library_operator_is_in_no_chain():
+    program = chain(
+        "L<n:7,h:1,w:7,f:10> S<c:1,r:1,s:2> X[n,h+r,s+w,c+f div 5] * W[f,c,r,s]",
+        "L<n:7,h:1,w:7,f:10> relu(t0[n,h,w,f])",
+        "L<n:7,h:1,w:7,f:7> S<c:10,r:1,s:2> t1[n,h+r,s+w-1,c] * V[s,f,c,r]",
+        inputs={"X": (7, 1, 8, 2), "W": (10, 1, 1, 2), "V": (2, 7, 10, 1)},
+        weights=("W", "V"),
+    )
+    assert chain_plans(*searched(program, CUDA)) == ()
+
+
 def test_a_part_of_a_program_has_what_is_between_its_members():
     part = part_of(LAYERS, ["t0", "t2"])
     assert [d.result.name for d in part.definitions] == ["t0", "t1", "t2"]

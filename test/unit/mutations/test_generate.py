@@ -221,6 +221,18 @@ def test_what_is_no_window_of_one_tap(other: str) -> None:
     assert all(len(f.originals) == 1 for f in mutants)
 
 
+def test_products_with_operands_in_another_order_stay_two() -> None:
+    program = chain(
+        "L<i:2,j:4,n:5> S<k:3> W[n,k] * X[i,j,k]",
+        "L<i:2,j:4,n:5> S<k:3> Z[i,j,k] * V[n,k]",
+        inputs={"X": (2, 4, 3), "Z": (2, 4, 3), "W": (5, 3), "V": (5, 3)},
+        outputs=2,
+        weights=("W", "V"),
+    )
+    mutants = explore(program.definitions, program, program.weights, Options(rounds=0), CPU)
+    assert all(len(f.originals) == 1 for f in mutants)
+
+
 def test_several_results_of_one_mutant_are_corrected() -> None:
     program = chain(
         "L<n:2,f:2,h:12> S<c:2,r:3> X[n,c,h+r-1] * W0[f,c,r]",

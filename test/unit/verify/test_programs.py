@@ -145,6 +145,21 @@ def test_function_in_a_reflected_order() -> None:
     assert isinstance(compare(reference, candidate), Equal)
 
 
+@pytest.mark.parametrize("kept", [1, 2])
+def test_a_part_of_what_a_function_gives(kept: int) -> None:
+    shapes = {"A": (8, 3), "B": (8, 3)}
+    reference = program(
+        shapes,
+        [
+            ("R", "L<i:8,j:3> relu(A[i,j] + B[i,j])"),
+            ("Y", f"L<i:8,j:{kept}> R[i,j+1]"),
+        ],
+        ["Y"],
+    )
+    candidate = program(shapes, [("Z", f"L<i:8,j:{kept}> relu(A[i,j+1] + B[i,j+1])")], ["Z"])
+    assert isinstance(compare(reference, candidate), Equal)
+
+
 def test_no_index_map_found_is_undecided() -> None:
     # Equal for every function, but under a map (5 - i) that no read shows.
     shapes = {"X": (11,)}

@@ -305,6 +305,8 @@ def _opened(
         raise ValueError(f"{e} is no window of a convolution")
     start = max(0, e.const)
     reach = (outputs - 1) * window.stride + (taps - 1) * window.dilation + 1 + e.const
+    if min(extent, reach) <= start:
+        raise ValueError(f"{e} reads nothing but padding")
     return replace(
         at, x=min(extent, reach) - start, start=start, low=max(0, -e.const),
         high=max(0, reach - extent), stride=window.stride, dilation=window.dilation,

@@ -6,14 +6,19 @@ that was not written is NaN.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from itertools import product
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from numpy.typing import NDArray
 
+from einnet.codegen.gpu import lower as lowering
+from einnet.codegen.gpu.frame import Kernel
 from einnet.codegen.gpu.host import (
+    Buffer,
     ConvolutionCall,
     HostProgram,
     Image,
@@ -21,9 +26,10 @@ from einnet.codegen.gpu.host import (
     MatrixProduct,
 )
 from einnet.codegen.gpu.lower import DTYPES
+from einnet.expr.interpreter import Float64, dense, evaluate_everywhere
+from einnet.expr.program import Definition
 
 Array = NDArray[Any]
-Kernel = Callable[[Mapping[str, Array]], None]
 
 
 class Memory:
@@ -51,6 +57,44 @@ class Memory:
         assert 0 <= offset <= last < len(flat), f"{name}: {offset}..{last} of {len(flat)}"
         size = flat.itemsize
         return np.lib.stride_tricks.as_strided(flat[offset:], shape, [s * size for s in strides])
+
+
+class Kernels(dict[str, Any]):
+    """Kernels that compute their definitions with the interpreter, by symbol."""
+
+    def build(
+        self, definition: Definition, buffers: Mapping[str, Buffer], _: object = None
+    ) -> Kernel:
+        names = (*(t.name for t in definition.operands), definition.result.name)
+
+        def run(memory: Memory, arguments: tuple[str, ...]) -> None:
+            arrays = {
+                name: memory.strided(a, buffers[name].shape, buffers[name].strides)
+                for name, a in zip(names, arguments, strict=True)
+            }
+            wide = {n: a.astype(np.float64) for n, a in arrays.items()}
+            arrays[names[-1]][...] = evaluate_everywhere(definition.scope, dense(wide), Float64())
+
+        symbol = f"kernel{len(self)}"
+        self[symbol] = run
+        return Kernel(symbol, "", (1, 1, 1), (1, 1, 1), 0, names)
+
+    @staticmethod
+    def schedules(_: Definition, __: Mapping[str, Buffer]) -> tuple[None]:
+        return (None,)
+
+
+@contextmanager
+def kernels_by_definition() -> Generator[Kernels]:
+    """Programs are lowered to these kernels instead of generated ones."""
+    made = Kernels()
+    lowering._choices.cache_clear()
+    with (
+        patch.object(lowering, "build_kernel", made.build),
+        patch.object(lowering, "schedules", Kernels.schedules),
+    ):
+        yield made
+    lowering._choices.cache_clear()
 
 
 def simulate(

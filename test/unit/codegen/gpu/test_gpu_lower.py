@@ -15,12 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from simulate import Memory, simulate
+from simulate import Kernels, kernels_by_definition, simulate
 
 from einnet.codegen.gpu import lower as lowering
-from einnet.codegen.gpu.frame import Kernel
 from einnet.codegen.gpu.host import (
-    Buffer,
     ConvolutionCall,
     HostProgram,
     KernelLaunch,
@@ -42,39 +40,10 @@ from einnet.program.variants import variants
 Array = NDArray[Any]
 
 
-class Kernels(dict[str, Any]):
-    """Kernels that compute their definitions with the interpreter, by symbol."""
-
-    def build(
-        self, definition: Definition, buffers: Mapping[str, Buffer], _: object = None
-    ) -> Kernel:
-        names = (*(t.name for t in definition.operands), definition.result.name)
-
-        def run(memory: Memory, arguments: tuple[str, ...]) -> None:
-            arrays = {
-                name: memory.strided(a, buffers[name].shape, buffers[name].strides)
-                for name, a in zip(names, arguments, strict=True)
-            }
-            wide = {n: a.astype(np.float64) for n, a in arrays.items()}
-            arrays[names[-1]][...] = evaluate_everywhere(definition.scope, dense(wide), Float64())
-
-        symbol = f"kernel{len(self)}"
-        self[symbol] = run
-        return Kernel(symbol, "", (1, 1, 1), (1, 1, 1), 0, names)
-
-    @staticmethod
-    def schedules(_: Definition, __: Mapping[str, Buffer]) -> tuple[None]:
-        return (None,)
-
-
 @pytest.fixture
-def kernels(monkeypatch: pytest.MonkeyPatch) -> Generator[Kernels]:
-    made = Kernels()
-    lowering._choices.cache_clear()
-    monkeypatch.setattr(lowering, "build_kernel", made.build)
-    monkeypatch.setattr(lowering, "schedules", Kernels.schedules)
-    yield made
-    lowering._choices.cache_clear()
+def kernels() -> Generator[Kernels]:
+    with kernels_by_definition() as made:
+        yield made
 
 
 def evaluate(program: Program, arrays: Mapping[str, Array]) -> dict[str, Array]:
@@ -413,6 +382,20 @@ def test_random_convolutions_mean_in_every_variant_what_they_say(
     ]
     for variant in variants(program, found, 8):
         lowered(variant.program, kernels, program)
+
+
+@pytest.mark.parametrize("image", ["n,c,3*h+r-1,3*w+s-1", "n,3*h+r-1,3*w+s-1,c"])
+def test_windows_that_see_nothing_but_padding_along_a_dimension(
+    image: str, kernels: Kernels
+) -> None:
+    text = f"L<n:5,h:1,w:2,f:3> S<c:2,r:1,s:3> X[{image}] * W[f,c,r,s]"
+    shape = (5, 2, 1, 2) if image.startswith("n,c") else (5, 1, 2, 2)
+    first = definition(text, "Y", X=shape, W=(3, 2, 1, 3))
+    program = Program("f", first.operands, (first,), (first.result,), frozenset("W"))
+    constants, machine = constants_of(program), h100("fp32")
+    found = derive(first, program, constants, machine, LIMITS, 2, "converging", LIBRARIES["cuda"])
+    for variant in variants(program, [found], 8):
+        assert "ConvolutionCall" not in kinds(lowered(variant.program, kernels, program))
 
 
 def random_convolution(generator: random.Random) -> Program:

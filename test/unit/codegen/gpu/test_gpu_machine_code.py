@@ -5,18 +5,16 @@ Kernels are assembled many at a time: starting ptxas takes longer than most of t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
 import numpy as np
 import onnx
 import pytest
 from emulate import run
 from kernel_sample import DTYPES, SAMPLES
+from machine_code import check_resources
 
 import infogan as example  # pyright: ignore[reportMissingImports]
 from einnet.bridge.emit import emit_program
 from einnet.codegen.cpu.lower import lower
-from einnet.codegen.gpu.assemble import Resources, assemble
 from einnet.codegen.gpu.frame import Kernel
 from einnet.codegen.gpu.gather import Gather, gathers
 from einnet.codegen.gpu.kernel import Schedule, build_kernel, schedules
@@ -51,28 +49,6 @@ def all_schedules(given: Case) -> tuple[Schedule, ...]:
         for kind in (gathers, transposes, reductions, windows):
             found += kind(given.definition, given.buffers)
     return tuple(dict.fromkeys(found))
-
-
-def together(kernels: Iterable[Kernel]) -> str:
-    """One module of all kernels."""
-    begin, end = "", ""
-    functions: list[str] = []
-    for kernel in {k.symbol: k for k in kernels}.values():
-        first, second, *body, before, last = kernel.module.strip().splitlines()
-        begin, end = f"{first}\n{second}\n", f"\n{before}\n{last}\n"
-        functions += body
-    assert begin.startswith("module attributes"), begin
-    return begin + "\n".join(functions) + end
-
-
-def check_resources(kernels: Sequence[Kernel], chip: str) -> dict[str, Resources]:
-    found = dict(assemble(together(kernels), chip).resources)
-    assert set(found) == {k.symbol for k in kernels}
-    for symbol, needs in found.items():
-        assert needs.spill_bytes == needs.local_bytes == 0, f"{symbol}: {needs}"
-        assert needs.registers <= 128, f"{symbol}: {needs}"
-        assert needs.static_shared_bytes <= 48 * 1024, f"{symbol}: {needs}"
-    return found
 
 
 @pytest.fixture(scope="module")
