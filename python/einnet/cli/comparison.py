@@ -263,7 +263,8 @@ def cells_of_output(
 ) -> tuple[tuple[Box, ...], ...] | None:
     """The cells on which an output's equality was decided, as boxes; None if they are out of
     reach."""
-    session = Session(Randoms(0, 1), DEFAULT_BUDGET, frozenset(t.name for t in reference.inputs))
+    names = frozenset(t.name for t in reference.inputs)
+    session = Session(Randoms(0, 1), DEFAULT_BUDGET, names, DEFAULT_BUDGET.terms)
     try:
         ours = session.outputs(reference, candidate=False)[number]
         theirs = session.outputs(candidate, candidate=True)[number]

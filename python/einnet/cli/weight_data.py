@@ -122,7 +122,8 @@ def _confirmed(
     others = ", ".join(given.others.values())
     why = f"the data of {others} of {given.candidate.file} is not in {given.reference.file}"
     names = frozenset(t.name for p in programs for t in p.inputs)
-    session = Session(Randoms(verdict.seed, rounds), DEFAULT_BUDGET, names)
+    randoms = Randoms(verdict.seed, rounds)
+    session = Session(randoms, DEFAULT_BUDGET, names, DEFAULT_BUDGET.terms)
     tried = [verdict.position]
     for box in verdict.boxes:
         ends = ({s.start, range(*s)[-1]} for s in box)

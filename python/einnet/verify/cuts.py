@@ -3,23 +3,26 @@
 A nonlinear function is uninterpreted, so a call is an unknown tensor over the iterators that its
 arguments depend on. Two calls of one function are one tensor, read through an index map, once
 their arguments are proved equal everywhere under the map. An opaque operation is treated likewise,
-with whole operands. The reference's calls are named first, then the candidate's are found among
-them; one that is not found stays a symbol of its own.
+with whole operands; and so is, where sums would have too many terms if they were multiplied out,
+what a definition computes, as a call of the identity. The reference's calls are named first, then
+the candidate's are found among them; one that is not found stays a symbol of its own, but for the
+identity, where the sum stays as it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from itertools import count, permutations
 from math import prod
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from einnet.expr.functions import FUNCTIONS
+from einnet.expr.functions import FUNCTIONS, Function
 from einnet.expr.index import Index, constant, iterators_of, var
 from einnet.expr.nodes import Iterator, Tensor
 from einnet.expr.program import Definition, Opaque, Program, Statement, results_of
@@ -41,6 +44,8 @@ from einnet.verify.flatten import (
 )
 from einnet.verify.independent import at_one_point
 from einnet.verify.maps import index_maps
+from einnet.verify.memo import Memo
+from einnet.verify.nonlinear import read_nonlinearly
 from einnet.verify.segment import Budget, Mismatch, check, random_elements
 from einnet.verify.straighten import straighten
 from einnet.verify.support import support_of
@@ -48,6 +53,18 @@ from einnet.verify.support import support_of
 Flags = NDArray[np.bool_]
 
 _SAMPLES = 4
+
+IDENTITY = "identity"
+
+Cutting = Literal["nothing", "known", "all"]
+
+
+def _itself(x: NDArray[Any]) -> NDArray[Any]:
+    return x
+
+
+MEANINGS = {**FUNCTIONS, IDENTITY: Function(IDENTITY, 1, _itself, keeps_zero=True)}
+"""The functions that symbols may be calls of: those of the language, and the identity."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,12 +111,18 @@ class Session:
     Where the arguments of a call are symmetric, it corresponds to another in several ways. With
     `symmetric` the symmetries of every call are found, and a read of its symbol is the mean of what
     it reads under each: then it does not matter which way was chosen.
+
+    With `cutting` the reference's definitions that are read nonlinearly are symbols, and so is what
+    the candidate defines where it is shown equal to one of these; if it is "all", also where it is
+    not but is read nonlinearly too. A flat sum has at most `terms`.
     """
 
     randoms: Randoms
     budget: Budget
     inputs: frozenset[str]
+    terms: int
     symmetric: bool = False
+    cutting: Cutting = "nothing"
     symbols: dict[str, Symbol] = field(default_factory=dict[str, Symbol])
     opaques: list[OpaqueSymbol] = field(default_factory=list[OpaqueSymbol])
     opaque_names: set[str] = field(default_factory=set[str])
@@ -109,10 +132,18 @@ class Session:
     unmatched: list[str] = field(default_factory=list[str])
     unmatched_names: set[str] = field(default_factory=set[str])
 
-    def again(self, *, symmetric: bool) -> Session:
+    def again(
+        self, *, terms: int | None = None, symmetric: bool = False, cutting: Cutting = "nothing"
+    ) -> Session:
         """Another session for the same programs, which counts the comparisons of both."""
         return Session(
-            self.randoms, self.budget, self.inputs, symmetric, comparisons=self.comparisons
+            self.randoms,
+            self.budget,
+            self.inputs,
+            self.terms if terms is None else terms,
+            symmetric,
+            cutting,
+            comparisons=self.comparisons,
         )
 
     def compare(self, name: str, reference: FlatScope, candidate: FlatScope) -> Segment | Mismatch:
@@ -125,12 +156,16 @@ class Session:
         """The flat sums of the program's outputs. The candidate comes after the reference."""
         definitions: dict[str, FlatScope] = {}
         place = "candidate" if candidate else "reference"
+        cutting = self.cutting != "nothing"
+        cut = read_nonlinearly(program) if cutting else frozenset[str]()
         for statement in _needed(program):
             if isinstance(statement, Definition):
-                call = self.namer(statement.result.name, place)
-                definitions[statement.result.name] = flatten(
-                    statement.scope, definitions, call, self.budget.terms
-                )
+                name = statement.result.name
+                flat = flatten(statement.scope, definitions, self.namer(name, place), self.terms)
+                if cutting and len(flat.terms) > 1 and (candidate or name in cut):
+                    known_only = candidate and (self.cutting == "known" or name not in cut)
+                    flat = self._cut(name, flat, place, known_only=known_only)
+                definitions[name] = flat
                 continue
             operands = tuple(definitions.get(t.name, whole(t)) for t in statement.operands)
             if statement.results:
@@ -145,40 +180,84 @@ class Session:
 
         def call(function: str, arguments: tuple[FlatScope, ...]) -> FlatScope:
             function, arguments = _by_plainest_name(function, arguments)
-            axes, own = arguments[0].axes, _independent(arguments)
-            if not FUNCTIONS[function].keeps_zero:
-                return FlatScope(axes, symbol_of(function, own))
-            support = support_of(own)
-            if support is None:
-                return FlatScope(axes, ())
-            own = support.arguments
-            source = FlatScope(own[0].axes, symbol_of(function, own))
-            ranges = {a.name: a.range for a in axes}
-            names = (f"%{n}" for n in count())
-            composed = compose(source, support.index, ranges, lambda: next(names))
-            guarded = (replace(t, guards=(*t.guards, *support.guards)) for t in composed)
-            simple = (simplify(t, ranges) for t in guarded)
-            return FlatScope(axes, tuple(t for t in simple if t is not None))
+            named = self._named(function, arguments, symbol_of)
+            assert named is not None
+            return named
 
         def symbol_of(function: str, own: tuple[FlatScope, ...]) -> tuple[FlatTerm, ...]:
             differing: list[tuple[int, ...]] = []
             found = self._found(function, own, differing)
-            if found is None:
-                name = self._fresh(f"{place}.{function}")
-                if place == "candidate":
-                    self._miss(
-                        name,
-                        frozenset[str]().union(*(a.tensors for a in own)),
-                        f"no {function} of the reference was shown equal to that in {where}",
-                    )
-                tensor = Tensor(name, own[0].extents)
-                symmetries = self._symmetries(name, function, own)
-                symbol = Symbol(tensor, function, own, tuple(differing), symmetries)
-                self.symbols[name] = symbol
-                found = _read_at(symbol, tuple(var(a.name) for a in own[0].axes))
-            return found
+            if found is not None:
+                return found
+            name = self._fresh(f"{place}.{function}")
+            if place == "candidate":
+                self._miss(
+                    name,
+                    frozenset[str]().union(*(a.tensors for a in own)),
+                    f"no {function} of the reference was shown equal to that in {where}",
+                )
+            return self._new(name, function, own, differing)
 
         return call
+
+    def _cut(self, where: str, flat: FlatScope, place: str, *, known_only: bool) -> FlatScope:
+        """What a definition computes as a symbol, or as it is, if it has to be a known one and is
+        shown equal to none."""
+
+        def symbol_of(function: str, own: tuple[FlatScope, ...]) -> tuple[FlatTerm, ...] | None:
+            reads = own[0].tensors
+            alike = any(s.function == function and s.reads == reads for s in self.symbols.values())
+            differing: list[tuple[int, ...]] = []
+            found = self._found(function, own, differing) if alike else None
+            if found is not None or known_only:
+                return found
+            name = self._fresh(f"{place}.{function}")
+            if place == "candidate":
+                self._miss(name, reads, f"{where} was shown equal to nothing of the reference")
+            return self._new(name, function, own, differing)
+
+        return self._named(IDENTITY, (flat,), symbol_of) or flat
+
+    def _named(
+        self,
+        function: str,
+        arguments: tuple[FlatScope, ...],
+        symbol_of: Callable[[str, tuple[FlatScope, ...]], tuple[FlatTerm, ...] | None],
+    ) -> FlatScope | None:
+        """A call by the symbol that there is for its values where these may be other than 0, over
+        the axes on which they depend; None if there is none."""
+        axes, own = arguments[0].axes, _independent(arguments)
+        if not MEANINGS[function].keeps_zero:
+            terms = symbol_of(function, own)
+            return None if terms is None else FlatScope(axes, terms)
+        support = support_of(own)
+        if support is None:
+            return FlatScope(axes, ())
+        own = support.arguments
+        terms = symbol_of(function, own)
+        if terms is None:
+            return None
+        ranges = {a.name: a.range for a in axes}
+        names = (f"%{n}" for n in count())
+        source = FlatScope(own[0].axes, terms)
+        composed = compose(source, support.index, ranges, lambda: next(names))
+        guarded = (replace(t, guards=(*t.guards, *support.guards)) for t in composed)
+        simple = (simplify(t, ranges) for t in guarded)
+        return FlatScope(axes, tuple(t for t in simple if t is not None))
+
+    def _new(
+        self,
+        name: str,
+        function: str,
+        own: tuple[FlatScope, ...],
+        differing: Sequence[tuple[int, ...]],
+    ) -> tuple[FlatTerm, ...]:
+        """A new symbol, read over the call's axes."""
+        tensor = Tensor(name, own[0].extents)
+        symmetries = self._symmetries(name, function, own)
+        symbol = Symbol(tensor, function, own, tuple(differing), symmetries)
+        self.symbols[name] = symbol
+        return _read_at(symbol, tuple(var(a.name) for a in own[0].axes))
 
     def _miss(self, name: str, reads: frozenset[str], note: str) -> None:
         """Note a symbol of the candidate alone, unless it follows from one that it reads."""
@@ -373,6 +452,7 @@ class Session:
         """
         work = Work(self.budget.interpreted)
         randoms = self.randoms
+        memo = Memo()
 
         def values(terms: tuple[FlatTerm, ...], names: list[str], rows: Integers) -> Values:
             return evaluate_terms(terms, names, rows, lookup, randoms.fields, work)
@@ -383,17 +463,23 @@ class Session:
                 raise UndecidedError("an opaque result is unknown")
             if symbol is None:
                 return randoms.at(tensor.name, key)
-            axes = symbol.arguments[0].axes
             # Keys out of range belong to points that are not live.
             inside = np.clip(key, 0, prod(tensor.shape) - 1)
             unique, which = np.unique(inside, return_inverse=True)
-            rows = np.empty((len(unique), len(axes)), np.int64)
+            found = memo.at(tensor.name, unique, lambda keys: of_symbol(symbol, keys))
+            return found[:, which.reshape(-1)].reshape((-1, *key.shape))
+
+        def of_symbol(symbol: Symbol, keys: Integers) -> Values:
+            axes = symbol.arguments[0].axes
+            rows = np.empty((len(keys), len(axes)), np.int64)
             for n, axis in reversed(list(enumerate(axes))):
-                rows[:, n] = unique % axis.extent + axis.lo
-                unique = unique // axis.extent
+                rows[:, n] = keys % axis.extent + axis.lo
+                keys = keys // axis.extent
             names = [a.name for a in axes]
             arguments = [values(a.terms, names, rows) for a in symbol.arguments]
-            function = FUNCTIONS[symbol.function]
+            if symbol.function == IDENTITY:
+                return arguments[0]
+            function = MEANINGS[symbol.function]
             if function.commutative:
                 arguments = list(np.sort(np.stack(arguments), axis=0))
             found = randoms.of_values(symbol.function, arguments)
@@ -402,7 +488,7 @@ class Session:
                 found = np.where(arguments[0] == 0, relu, found)
             if function.keeps_zero:
                 found = np.where(np.any(arguments, axis=0), found, np.uint64(0))
-            return found[:, which.reshape(-1)].reshape((-1, *key.shape))
+            return found
 
         return values(scope.terms, [a.name for a in scope.axes], positions)
 
@@ -445,7 +531,7 @@ def _independent(arguments: tuple[FlatScope, ...]) -> tuple[FlatScope, ...]:
 
 def _orders(function: str, arguments: tuple[FlatScope, ...]) -> Iterable[tuple[FlatScope, ...]]:
     """The arguments in every order that gives the same value."""
-    return permutations(arguments) if FUNCTIONS[function].commutative else (arguments,)
+    return permutations(arguments) if MEANINGS[function].commutative else (arguments,)
 
 
 def _read_at(symbol: Symbol, index: tuple[Index, ...]) -> tuple[FlatTerm, ...]:

@@ -21,9 +21,9 @@ from einnet.expr.check import check_program, check_scope
 from einnet.expr.nodes import Scope, tensors_of
 from einnet.expr.program import Program
 from einnet.verify.certificate import Certificate
-from einnet.verify.cuts import Session
+from einnet.verify.cuts import IDENTITY, Session
 from einnet.verify.field import Randoms
-from einnet.verify.flatten import FlatScope, UndecidedError, flatten
+from einnet.verify.flatten import FlatScope, ManyTermsError, UndecidedError, flatten
 from einnet.verify.reals import real_difference
 from einnet.verify.regions import Box
 from einnet.verify.segment import DEFAULT_BUDGET, Budget, Mismatch
@@ -69,6 +69,9 @@ class Undecided:
     reason: str
 
 
+_FEW_TERMS = 256
+"""Of a flat sum, before what is multiplied out is cut into symbols."""
+
 _TOO_DEEP = "scopes or indices are nested too deeply"
 _SAMPLED_BOXES = 8
 _SAMPLES_EACH = 6
@@ -110,22 +113,40 @@ def compare(
         outputs = list(zip(names, ours, theirs, strict=True))
         return _verdict(session, outputs, real_functions=real_functions)
 
-    return _decided(verdict, Session(Randoms(seed, rounds), budget, inputs))
+    return _decided(verdict, Session(Randoms(seed, rounds), budget, inputs, budget.terms))
 
 
 def _decided(verdict: Callable[[Session, bool], Verdict], session: Session) -> Verdict:
-    """The verdict; where it is undecided and there are calls, one that takes all ways into account
-    in which they may correspond, or one with the programs exchanged: calls of the second are found
-    among those of the first, of which there may be more values."""
-    first = _attempt(verdict, session, exchanged=False)
-    if not isinstance(first, Undecided) or not session.symbols:
+    """The verdict of the first way that gives one.
+
+    The plain way is tried with few terms, then with what is multiplied cut into symbols, then with
+    all the terms that are allowed. If it stays undecided and there are calls, one more takes all
+    ways into account in which they may correspond, and one has the programs exchanged: calls of the
+    second are found among those of the first, of which there may be more values.
+    """
+    few = min(_FEW_TERMS, session.terms)
+    plain = session.again(terms=few)
+    first = _attempt(verdict, plain, exchanged=False)
+    if isinstance(first, _ManyTerms):
+        for cutting in ("known", "all"):
+            cut = _attempt(verdict, plain.again(cutting=cutting), exchanged=False)
+            if not isinstance(cut, Undecided):
+                return cut
+        plain = session.again()
+        first = _attempt(verdict, plain, exchanged=False)
+    if not isinstance(first, Undecided) or not plain.symbols:
         return first
-    session = session.again(symmetric=True)
-    second = _attempt(verdict, session, exchanged=False)
+    symmetric = plain.again(symmetric=True)
+    second = _attempt(verdict, symmetric, exchanged=False)
     if not isinstance(second, Undecided):
         return second
-    third = _attempt(verdict, session.again(symmetric=False), exchanged=True)
+    third = _attempt(verdict, symmetric.again(), exchanged=True)
     return third if isinstance(third, Equal) else first
+
+
+@dataclass(frozen=True)
+class _ManyTerms(Undecided):
+    """Undecided because a flat sum has too many terms."""
 
 
 def _attempt(
@@ -133,6 +154,8 @@ def _attempt(
 ) -> Verdict:
     try:
         return verdict(session, exchanged)
+    except ManyTermsError as reason:
+        return _ManyTerms(str(reason))
     except UndecidedError as reason:
         return Undecided(str(reason))
     except RecursionError:
@@ -156,12 +179,12 @@ def compare_scopes(
     def verdict(session: Session, exchanged: bool) -> Verdict:
         scopes = (candidate, reference) if exchanged else (reference, candidate)
         sides = [
-            flatten(scope, {}, session.namer("the scope", side), budget.terms)
+            flatten(scope, {}, session.namer("the scope", side), session.terms)
             for scope, side in zip(scopes, ("reference", "candidate"), strict=True)
         ]
         return _verdict(session, [("result", sides[0], sides[1])])
 
-    return _decided(verdict, Session(Randoms(seed, rounds), budget, declared))
+    return _decided(verdict, Session(Randoms(seed, rounds), budget, declared, budget.terms))
 
 
 def _check_scopes(reference: Scope, candidate: Scope) -> frozenset[str]:
@@ -278,7 +301,7 @@ def _confirmed(
     except UndecidedError as reason:
         return Undecided(f"{why}; {reason}")
     names = [session.symbols[n].function for n in session.symbols if n in _one_sided(ours, theirs)]
-    functions = ", ".join(sorted(set(names or (s.function for s in session.symbols.values()))))
+    functions = set(names or (s.function for s in session.symbols.values())) - {IDENTITY}
     return Undecided(
         f"{why}, but in double precision it is the same at all positions that were tried: whether "
         f"it is rests on a property of {functions}"

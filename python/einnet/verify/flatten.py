@@ -47,6 +47,10 @@ class UndecidedError(Exception):
     """The verifier cannot decide within its budget; the message is the reason."""
 
 
+class ManyTermsError(UndecidedError):
+    """A flat sum has too many terms."""
+
+
 @dataclass(frozen=True)
 class Element:
     """A read of a leaf tensor that stays in bounds wherever the term's guards hold."""
@@ -103,7 +107,7 @@ def flatten(
     """The flat form of a scope, over its own traversal iterators.
 
     Tensors in `definitions` are composed, all others are leaves. `call` names calls; the scopes
-    that it is given have the iterators that the arguments really depend on. Raises UndecidedError
+    that it is given have the iterators that the arguments really depend on. Raises ManyTermsError
     when a distribution makes more than `limit` terms.
     """
     return _Flattener(definitions, call, limit).scope(scope)
@@ -373,7 +377,7 @@ class _Flattener:
 
     def check(self, terms: int) -> None:
         if terms > self.limit:
-            raise UndecidedError(f"a product of sums has more than {self.limit} terms")
+            raise ManyTermsError(f"a product of sums has more than {self.limit} terms")
 
 
 def _product(a: FlatTerm, b: FlatTerm) -> FlatTerm:

@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from einnet.expr.functions import FUNCTIONS
 from einnet.expr.nodes import Tensor
-from einnet.verify.cuts import Session
+from einnet.verify.cuts import MEANINGS, Session, Symbol
 from einnet.verify.evaluate import Integers, Work, evaluate_terms
 from einnet.verify.field import Randoms
 from einnet.verify.flatten import FlatScope, FlatTerm, UndecidedError
+from einnet.verify.memo import Memo
 
 Values = NDArray[Any]
 
@@ -84,6 +84,7 @@ class _Reals:
         self.randoms = Randoms(session.randoms.seed, _ROUNDS)
         self.doubles = Doubles()
         self.work = Work(session.budget.interpreted)
+        self.memo = Memo()
 
     def values(self, scope: FlatScope, rows: Integers) -> Values:
         """`[round, row]`."""
@@ -108,18 +109,21 @@ class _Reals:
         symbol = self.session.symbols.get(tensor.name)
         if symbol is None:
             return self._inputs(tensor, key)
-        axes = symbol.arguments[0].axes
         # Keys out of range belong to points that are not live.
         inside = np.clip(key, 0, prod(tensor.shape) - 1)
         unique, which = np.unique(inside, return_inverse=True)
-        places = np.unravel_index(unique, tuple(a.extent for a in axes)) if axes else ()
-        rows = np.empty((len(unique), len(axes)), np.int64)
+        found = self.memo.at(tensor.name, unique, lambda keys: self._of_symbol(symbol, keys))
+        return found[:, which.reshape(-1)].reshape((_ROUNDS, *key.shape))
+
+    def _of_symbol(self, symbol: Symbol, keys: Integers) -> Values:
+        axes = symbol.arguments[0].axes
+        places = np.unravel_index(keys, tuple(a.extent for a in axes)) if axes else ()
+        rows = np.empty((len(keys), len(axes)), np.int64)
         for n, (axis, place) in enumerate(zip(axes, places, strict=True)):
             rows[:, n] = place + axis.lo
         names = [a.name for a in axes]
         arguments = [self._sum(a.terms, names, rows) for a in symbol.arguments]
-        found = FUNCTIONS[symbol.function].evaluate(*arguments)
-        return found[:, which.reshape(-1)].reshape((_ROUNDS, *key.shape))
+        return MEANINGS[symbol.function].evaluate(*arguments)
 
     def _inputs(self, tensor: Tensor, key: Integers) -> Values:
         data = self.data.get(tensor.name)

@@ -32,6 +32,7 @@ dense oracle of `bench`, that the verifier then accepts, while the whole verifie
 | an index bijection between calls | `test_ingredient_is_necessary[bijection between calls]` |
 | arguments equal everywhere under it | `test_ingredient_is_necessary[equality under a cut]` |
 | symmetries of a call hold everywhere | `test_proof_of_symmetries_is_necessary` |
+| definitions are cut where they are equal everywhere | `test_proof_of_cuts_is_necessary` |
 | all arguments of a call | `test_ingredient_is_necessary[every argument of a call]` |
 | functions that keep 0, and no others | `test_ingredient_is_necessary[functions that keep 0]` |
 | a call is 0 outside of its support | `test_ingredient_is_necessary[guards of a support]` |
@@ -475,7 +476,7 @@ INGREDIENTS = {
     ),
     "functions that keep 0": Ingredient(
         cuts,
-        "FUNCTIONS",
+        "MEANINGS",
         all_keep_zero,
         {"X": (8,)},
         "L<v:9> exp(X[v-1])",
@@ -539,6 +540,26 @@ def test_proof_of_symmetries_is_necessary(monkeypatch: pytest.MonkeyPatch) -> No
     assert isinstance(compare(reference, candidate), Equal)
 
 
+def test_proof_of_cuts_is_necessary(monkeypatch: pytest.MonkeyPatch) -> None:
+    # What is multiplied out is wrong at one position, which a few samples do not hit.
+    spoilt = " + X[0]*[31 <= h < 32]*[44 <= w < 45]"
+    reference, candidate = (
+        program(
+            {"X": (120,), "Z": (60,)},
+            [
+                ("B", f"L<h:60,w:60> X[h] + Z[w]{more}"),
+                ("Y", f"L<h:60,w:60> {'*'.join(['B[h,w]'] * 9)}"),
+            ],
+            ["Y"],
+        )
+        for more in ("", spoilt)
+    )
+    assert are_unequal(reference, candidate)
+    assert isinstance(compare(reference, candidate), Different)
+    monkeypatch.setattr(cuts, "check", samples_only(cuts.check))
+    assert isinstance(compare(reference, candidate), Equal)
+
+
 def test_the_docstring_lists_every_test() -> None:
     assert __doc__ is not None
     listed = {line.split("`")[1] for line in __doc__.splitlines() if line.count("`") == 2}
@@ -546,4 +567,5 @@ def test_the_docstring_lists_every_test() -> None:
     assert {n for n in listed if n.startswith("test_")} == own | {
         test_second_round_is_necessary.__name__,
         test_proof_of_symmetries_is_necessary.__name__,
+        test_proof_of_cuts_is_necessary.__name__,
     }

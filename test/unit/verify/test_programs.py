@@ -505,3 +505,67 @@ def test_a_value_of_something_else_than_zeros_is_not_dropped(
     for verdict in (compare(ours, theirs), compare(theirs, ours)):
         assert isinstance(verdict, Different)
         assert verdict.position in wrong
+
+
+# Sums that are multiplied out ---------------------------------------------------------------
+
+
+def layers(count: int, *, transposed: bool = False, fault: str = "") -> Program:
+    """Layers of a product, a bias and a GELU by tanh, with a norm after each; the values of the
+    hidden layers in another layout, and the last one wrong."""
+    shapes: dict[str, tuple[int, ...]] = {"t0": (6, 5)}
+    statements: Statements = []
+    at = "{}[j,i]" if transposed else "{}[i,j]"
+    box = "L<j:5,i:6>" if transposed else "L<i:6,j:5>"
+    for n in range(1, count + 1):
+        shapes |= {f"W{n}": (5, 5), f"B{n}": (5,)}
+        before = "t0[i,k]" if n == 1 else at.format(f"t{n - 1}").replace("j", "k")
+        b, d = (at.format(f"{name}{n}") for name in "bd")
+        wrong = fault if n == count else ""
+        column = d.replace("j", "k")
+        statements += [
+            (f"b{n}", f"{box} {{L<i:6,j:5> S<k:5> {before}*W{n}[k,j]}}[i,j] + B{n}[j]"),
+            (f"g{n}", f"{box} 1/2*{b} + 1/2*{b}*tanh(4/5*{b} + 1/28*{b}*{b}*{b}){wrong}"),
+            (f"m{n}", f"L<i:6> S<k:5> 1/5*{at.format(f'g{n}').replace('j', 'k')}"),
+            (f"d{n}", f"{box} {at.format(f'g{n}')} - m{n}[i]"),
+            (f"v{n}", f"L<i:6> rsqrt({{L<i:6> S<k:5> 1/5*{column}*{column}}}[i] + 1/9)"),
+            (f"t{n}", f"{box} {d}*v{n}[i]"),
+        ]
+    statements.append(("Y", f"L<i:6,j:5> {at.format(f't{count}')}"))
+    return program(shapes, statements, ["Y"])
+
+
+def test_layers_whose_terms_multiply() -> None:
+    reference = layers(5)
+    start = time.process_time()
+    assert isinstance(compare(reference, layers(5, transposed=True)), Equal)
+    assert time.process_time() - start < 5
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [" + 1/1000*B4[j]*[0 <= i < 1]*[0 <= j < 1]", " - 1/28*b4[i,j]*[5 <= i < 6]*[0 <= j < 1]"],
+)
+def test_a_fault_in_layers_whose_terms_multiply(fault: str) -> None:
+    reference, candidate = layers(4), layers(4, fault=fault)
+    assert differences(reference, candidate)
+    verdict = compare(reference, candidate)
+    assert isinstance(verdict, Different)
+    assert verdict.position in differences(reference, candidate)
+
+
+def test_what_is_multiplied_may_be_scaled_before() -> None:
+    # What the candidate defines is none of the reference's definitions: nothing can be cut.
+    shapes = {"X": (6,), "Z": (5,), "V": (6, 5)}
+    reference, candidate = (
+        program(
+            shapes,
+            [
+                ("b", f"L<i:6,j:5> {scale}*X[i] + {scale}*Z[j] + {scale}*V[i,j]"),
+                ("Y", f"L<i:6,j:5> {power}*{'*'.join(['b[i,j]'] * 6)}"),
+            ],
+            ["Y"],
+        )
+        for scale, power in (("1", "64"), ("2", "1"))
+    )
+    assert isinstance(compare(reference, candidate), Equal)
