@@ -135,7 +135,7 @@ class Session:
     def again(
         self, *, terms: int | None = None, symmetric: bool = False, cutting: Cutting = "nothing"
     ) -> Session:
-        """Another session for the same programs, which counts the comparisons of both."""
+        """Another session for the same programs, which counts the comparisons of this one too."""
         return Session(
             self.randoms,
             self.budget,

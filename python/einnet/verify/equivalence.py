@@ -124,23 +124,23 @@ def _decided(verdict: Callable[[Session, bool], Verdict], session: Session) -> V
     ways into account in which they may correspond, and one has the programs exchanged: calls of the
     second are found among those of the first, of which there may be more values.
     """
-    few = min(_FEW_TERMS, session.terms)
-    plain = session.again(terms=few)
-    first = _attempt(verdict, plain, exchanged=False)
+    tried = session.again(terms=min(_FEW_TERMS, session.terms))
+    first = _attempt(verdict, tried, exchanged=False)
     if isinstance(first, _ManyTerms):
         for cutting in ("known", "all"):
-            cut = _attempt(verdict, plain.again(cutting=cutting), exchanged=False)
+            tried = tried.again(cutting=cutting)
+            cut = _attempt(verdict, tried, exchanged=False)
             if not isinstance(cut, Undecided):
                 return cut
-        plain = session.again()
-        first = _attempt(verdict, plain, exchanged=False)
-    if not isinstance(first, Undecided) or not plain.symbols:
+        tried = tried.again(terms=session.terms)
+        first = _attempt(verdict, tried, exchanged=False)
+    if not isinstance(first, Undecided) or not tried.symbols:
         return first
-    symmetric = plain.again(symmetric=True)
-    second = _attempt(verdict, symmetric, exchanged=False)
+    tried = tried.again(symmetric=True)
+    second = _attempt(verdict, tried, exchanged=False)
     if not isinstance(second, Undecided):
         return second
-    third = _attempt(verdict, symmetric.again(), exchanged=True)
+    third = _attempt(verdict, tried.again(), exchanged=True)
     return third if isinstance(third, Equal) else first
 
 
