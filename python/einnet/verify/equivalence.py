@@ -301,7 +301,8 @@ def _confirmed(
     except UndecidedError as reason:
         return Undecided(f"{why}; {reason}")
     names = [session.symbols[n].function for n in session.symbols if n in _one_sided(ours, theirs)]
-    functions = set(names or (s.function for s in session.symbols.values())) - {IDENTITY}
+    found_in = names or (s.function for s in session.symbols.values())
+    functions = ", ".join(sorted(set(found_in) - {IDENTITY}))
     return Undecided(
         f"{why}, but in double precision it is the same at all positions that were tried: whether "
         f"it is rests on a property of {functions}"
