@@ -9,8 +9,8 @@ convolutions one after another for cuda, where mutants are sought.
 Seconds are CPU seconds of a whole compilation with default options, child processes included, for
 cuda without measuring, which needs a GPU. `proofs` is the share of every plan's proof, of mutants'
 corrections and of the final module's validation; `mutants` how many times longer a compilation is
-with them than without. Both run in one process, without mutants first: what that one leaves in
-caches makes the figure of `mutants` too low, by up to a fifth.
+with them than without. Each compilation has a process of its own, which has loaded the libraries by
+compiling another small model before.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import multiprocessing
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -84,9 +86,6 @@ class Outcome:
 
 def outcomes(text: str) -> Iterator[Outcome]:
     """The models and targets whose name holds the text."""
-    if str(EXAMPLES) not in sys.path:
-        sys.path.insert(0, str(EXAMPLES))
-    warm = False
     with tempfile.TemporaryDirectory() as folder:
         for model in (*MODELS, STACK):
             for batch in BATCHES:
@@ -95,28 +94,41 @@ def outcomes(text: str) -> Iterator[Outcome]:
                     if text not in f"{model} b{batch} {options.target}":
                         continue
                     if not path.exists():
-                        built: Any = (
-                            build(batch)
-                            if model == STACK
-                            else importlib.import_module(model).build(batch)
-                        )
-                        path.write_bytes(built.SerializeToString())
-                    if not warm:
-                        # The first compilation of a process loads the libraries for all.
-                        run("", path, options)
-                        warm = True
+                        path.write_bytes(built(model, batch))
                     yield run(f"{model} b{batch}", path, options)
+
+
+def built(model: str, batch: int) -> bytes:
+    """The model as ONNX."""
+    if model == STACK:
+        return build(batch).SerializeToString()
+    if str(EXAMPLES) not in sys.path:
+        sys.path.insert(0, str(EXAMPLES))
+    made: Any = importlib.import_module(model).build(batch)
+    return made.SerializeToString()
 
 
 def run(name: str, path: Path, options: Options) -> Outcome:
     """Compile the model with mutants and without."""
-    plain = {field: getattr(options, field) for field in ("target", "precision", "measure")}
     seconds: list[dict[str, float]] = []
     for mutate in (False, True):
-        trace = Trace()
-        compile_file(str(path), Options(mutate=mutate, **plain), trace)
-        seconds.append(trace.seconds)
+        # What one compilation leaves in caches would make the next one cheaper.
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(1, mp_context=context) as child:
+            given = replace(options, mutate=mutate)
+            seconds.append(child.submit(stages, str(path), given).result())
     return Outcome(name, options.target, seconds[1], sum(seconds[0].values()))
+
+
+def stages(path: str, options: Options) -> dict[str, float]:
+    """CPU seconds of each stage of a compilation in this process, libraries loaded before."""
+    with tempfile.TemporaryDirectory() as folder:
+        small = Path(folder) / "small.onnx"
+        small.write_bytes(build(1, layers=((4, 4, 1),)).SerializeToString())
+        compile_file(str(small), options, Trace())
+    trace = Trace()
+    compile_file(path, options, trace)
+    return trace.seconds
 
 
 def show(found: Sequence[Outcome]) -> str:

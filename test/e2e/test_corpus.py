@@ -83,7 +83,7 @@ def _compared(before: str, after: str, claims: Claims, folder: Path) -> list[Com
     def child() -> None:
         try:
             report.write_text(to_json(compare(before, after, claims, SEED)))
-        except Exception:  # noqa: BLE001 the parent shows it
+        except Exception:  # noqa: BLE001 - the parent fails with it
             report.write_text(traceback.format_exc())
             sys.exit(1)
 

@@ -29,6 +29,7 @@ dense oracle of `bench`, that the verifier then accepts, while the whole verifie
 | guards of zero-extended scopes | `test_ingredient_is_necessary[zero extension of scopes]` |
 | random primes | `test_ingredient_is_necessary[random primes]` |
 | one field for each round, a second round | `test_second_round_is_necessary` |
+| calls identical but for names | `test_ingredient_is_necessary[all of identical calls]` |
 | an index bijection between calls | `test_ingredient_is_necessary[bijection between calls]` |
 | arguments equal everywhere under it | `test_ingredient_is_necessary[equality under a cut]` |
 | symmetries of a call hold everywhere | `test_proof_of_symmetries_is_necessary` |
@@ -192,6 +193,13 @@ def without(condition: str) -> Callable[[Function], Function]:
         return independent_sums
 
     return broken
+
+
+def of_the_same_tensors(_: Function) -> Function:
+    def tensors(scope: Any) -> Any:
+        return scope.tensors
+
+    return tensors
 
 
 def in_guards_too(alone: Function) -> Function:
@@ -449,6 +457,14 @@ INGREDIENTS = {
     ),
     "random primes": Ingredient(
         field, "random_primes", known_primes, {"X": (5,)}, "L<i:5> 2147483647*X[i]", "L<i:5> 0"
+    ),
+    "all of identical calls": Ingredient(
+        cuts,
+        "anonymous",
+        of_the_same_tensors,
+        {"X": (9,)},
+        "L<v:8> relu(X[v])",
+        "L<v:8> relu(X[v+1])",
     ),
     "bijection between calls": Ingredient(
         cuts,
