@@ -24,7 +24,7 @@ from einnet.runtime.cuda.timing import RUNS
 from einnet.runtime.cuda.timing import Contender as Replays
 
 WARM_UP = 3
-"""Calls before a capture: cuDNN measures its algorithms in the first."""
+"""Calls before a capture."""
 
 
 class TimeUp(BaseException):
@@ -232,6 +232,21 @@ def compile_function(function: Callable[..., Any]) -> Callable[..., Any]:
 
     torch._dynamo.reset()
     return torch.compile(function, mode="max-autotune-no-cudagraphs", fullgraph=True, dynamic=False)
+
+
+def warm(contender: TorchContender) -> TorchContender:
+    """The contender, whose function has been called: cuDNN measures its algorithms in the first
+    call, and PyTorch keeps the choice for whatever asks later.
+
+    An eager convolution must therefore come before a compiled one of the same shape: what is
+    chosen in the midst of a compilation can take half as long again.
+    """
+    import torch  # pyright: ignore[reportMissingImports]
+
+    with torch.no_grad():
+        contender.function()
+        torch.cuda.synchronize()
+    return contender
 
 
 @dataclass(frozen=True)

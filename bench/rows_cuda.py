@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from bench.cases import LAYOUTS, Layout
 from bench.contender import Build, Contender, Error, HostTimed, Ours, Workload, error_of
-from bench.peers_torch import TorchContender, compile_within, set_precision
+from bench.peers_torch import TorchContender, compile_within, set_precision, warm
 from bench.verdict import Row, Timed
 from einnet.errors import EinnetError
 from einnet.runtime.cuda.device import Device, open_device
@@ -157,7 +157,9 @@ def _add_torch(contest: Contest, setting: Setting, sides: Sides, precision: str)
         contest.attempt("PyTorch's precision", lambda: set_precision(precision))
     for layout in LAYOUTS:
         if f"torch-{layout}" in wanted:
-            eager = contest.attempt(f"torch-{layout}", lambda at=layout: sides.torch(at, False))
+            eager = contest.attempt(
+                f"torch-{layout}", lambda at=layout: warm(sides.torch(at, False))
+            )
             contest.peers += [eager] if eager is not None else []
     name, limit = "torch-compile", setting.compile_limit
     if name in wanted and limit > 0:

@@ -19,6 +19,7 @@ import pytest
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
+from einnet.codegen.gpu.gelu import OWN_ERROR
 from einnet.codegen.gpu.host import (
     ConvolutionCall,
     Image,
@@ -511,7 +512,7 @@ def test_gelu_is_the_form_by_tanh(type_: str, handles: Handles) -> None:
     rounding = {"f32": 0.0, "f16": 2.0**-11, "bf16": 2.0**-8}[operands.call.result]
     error = np.abs(result - operands.reference) - rounding * np.abs(operands.reference)
     print(f"\nGELU {type_}: {error.max():.1e} beside rounding")
-    assert error.max() <= 5e-6
+    assert error.max() <= OWN_ERROR
 
 
 def _image(name: str, extents: tuple[int, ...], last: bool) -> Image:

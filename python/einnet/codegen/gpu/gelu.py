@@ -1,18 +1,19 @@
 """GELU in an expression: which of its forms the library's activation may stand for.
 
 GELU(x) is `x/2 * (1 + erf(x/sqrt(2)))`, or, by tanh,
-`x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715*x^3)))`. cuBLASLt documents no formula: it has the form
-by tanh, and test/device/test_libraries.py holds it to that, in f32 within 5e-6. Expressions have
+`x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715*x^3)))`. cuBLASLt documents no formula: it computes the
+form by tanh, up to 5.4e-6 in f32, to which test/device/test_libraries.py holds it. Expressions have
 their sums multiplied out, and constants as a model rounded them, so what is matched here is
 
     H + H * f(a*x + b*x^3)    with x = 2*H and f either tanh or erf
 
-exactly, for any numbers a and b. How far that is from the library's form, at any x at all, is then
-computed, and must be less than one rounding, in the program's precision, of a number near 1:
+exactly, for any numbers a and b. How far that is from the form by tanh, at any x at all, is then
+computed, and must, with the library's own error, be less than one rounding, in the program's
+precision, of a number near 1. In f32 nothing is; TF32, f16 and bf16 allow all of these:
 
-    4.7e-4   the form by erf: TF32, f16 and bf16 allow it, f32 does not
-    5.1e-5   by tanh, with the 0.797724 that some importers have for sqrt(2/pi): likewise
-    7e-9     by tanh, with numbers rounded to f32: every precision allows it
+    4.7e-4   the form by erf
+    5.1e-5   by tanh, with the 0.797724 that some importers have for sqrt(2/pi)
+    7e-9     by tanh, with numbers rounded to f32
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ from einnet.expr.functions import FUNCTIONS
 from einnet.expr.nodes import Body, Call, Factor, Guard, Read, Tensor, Term
 
 ALLOWED = {"fp32": 2.0**-23, "tf32": 2.0**-11, "fp16": 2.0**-11, "bf16": 2.0**-8}
-"""How far another form of GELU may be from the library's, by the precision of a program."""
+"""How far what is computed may be from what is written, by the precision of a program."""
+
+OWN_ERROR = 6e-6
+"""How far the library's result may be from the form by tanh, rounding to f16 or bf16 aside."""
 
 _FORMS = ("tanh", "erf")
 
@@ -62,7 +66,7 @@ def gelu_argument(body: Body, tensor: Tensor, precision: str) -> Body | None:
     if coefficients is None:
         return None
     linear, cubic = map(float, coefficients)
-    if deviation(call.function, linear, cubic) > ALLOWED[precision]:
+    if deviation(call.function, linear, cubic) + OWN_ERROR > ALLOWED[precision]:
         return None
     return tuple(Term(factors, guards, c) for (factors, guards), c in x.items())
 
