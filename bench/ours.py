@@ -26,10 +26,10 @@ from einnet.errors import InputError, Location
 from einnet.expr.program import Program
 from einnet.frontend.load import load_model
 from einnet.options import Options
-from einnet.program.variants import ORIGINAL
 from einnet.runtime.cuda.artifact import executable, load_cuda_artifact
 from einnet.runtime.cuda.device import open_device
 from einnet.runtime.cuda.executor import CudaProgram
+from einnet.runtime.cuda.forms import ORIGINAL
 from einnet.runtime.cuda.timing import Contender as Replays
 from einnet.runtime.cuda.timing import contender
 from einnet.trace import Trace

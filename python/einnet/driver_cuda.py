@@ -41,7 +41,6 @@ from einnet.program.precision import in_precision
 from einnet.program.subprograms import Subprogram, contractions_of
 from einnet.program.variants import (
     COMBINED,
-    ORIGINAL,
     Variant,
     assembled,
     combined,
@@ -49,9 +48,10 @@ from einnet.program.variants import (
     verified_variants,
 )
 from einnet.runtime.cuda.artifact import best_chip, write_cuda_artifact
+from einnet.runtime.cuda.forms import FORMS, ORIGINAL, plain, winner
 from einnet.runtime.cuda.measure import measure_artifact
 from einnet.runtime.cuda.records import Records
-from einnet.runtime.cuda.timing import GpuSamples, wins
+from einnet.runtime.cuda.timing import GpuSamples
 from einnet.toolchain import tools
 from einnet.toolchain.doctor import environment, find_gpus
 from einnet.trace import Trace
@@ -65,10 +65,6 @@ Array = NDArray[Any]
 MAX_VARIANTS = 16
 """Whole programs that are proved, lowered and measured, at most, besides the combined one."""
 
-_FORMS = ("", ", fused", ", residuals fused")
-"""What ends the name of a variant whose convolutions end in bias and activation. Engines for that
-may be faster, slower or none, so both forms are in the race."""
-
 _NOISE = 0.01
 """The share of its time by which an exchange must be faster to be combined with others."""
 
@@ -77,7 +73,8 @@ _NOISE = 0.01
 class Race:
     """Variants of one program, proved and lowered, with everything that it takes to run them.
 
-    `dropped` says why variants are not in it.
+    `dropped` says why variants are not in it. `alternatives` are other schedules of a kernel,
+    without those that are `spilling`: whose values do not fit into registers.
     """
 
     program: Program
@@ -92,6 +89,7 @@ class Race:
         default_factory=dict[str, tuple[KernelLaunch, ...]]
     )
     cubins: dict[str, dict[str, bytes]] = field(default_factory=dict[str, dict[str, bytes]])
+    spilling: set[str] = field(default_factory=set[str])
     constants: dict[str, Array] = field(default_factory=dict[str, Array])
     dropped: list[str] = field(default_factory=list[str])
 
@@ -313,6 +311,13 @@ def _enter(race: Race, found: Sequence[Variant], options: Options, trace: Trace)
             missing = [k for symbol, k in race.kernels.items() if symbol not in known]
             binaries = assemble_all([k.module for k in missing], chip)
             known.update({k.symbol: b.cubin for k, b in zip(missing, binaries, strict=True)})
+            race.spilling |= {
+                kernel.symbol
+                for kernel, binary in zip(missing, binaries, strict=True)
+                if any(r.spill_bytes or r.local_bytes for r in binary.resources.values())
+            }
+    for symbol, others in race.alternatives.items():
+        race.alternatives[symbol] = tuple(o for o in others if o.symbol not in race.spilling)
 
 
 def finish_race(
@@ -342,16 +347,11 @@ def _forms(
     program = variant.program
     stored = in_precision(program, precision)
     known: list[HostProgram] = []
-    for ends, suffix in zip(ENDS, _FORMS, strict=True):
+    for ends, suffix in zip(ENDS, FORMS, strict=True):
         made = lower_program(program, stored, precision, ends=ends)
         if made.host not in known:
             known.append(made.host)
             yield replace(variant, name=variant.name + suffix), verified, made
-
-
-def _without_form(name: str) -> str:
-    """The name of a variant without that of its form."""
-    return name.removesuffix(_FORMS[1]).removesuffix(_FORMS[2])
 
 
 def _enter_combined(race: Race, records: Records, options: Options, trace: Trace) -> bool:
@@ -364,8 +364,8 @@ def _enter_combined(race: Race, records: Records, options: Options, trace: Trace
     # A variant is as fast as its fastest form; the combination enters in all.
     seconds: dict[str, float] = {}
     for name, samples in measured.items():
-        plain = _without_form(name)
-        seconds[plain] = min(samples.median, seconds.get(plain, samples.median))
+        variant = plain(name)
+        seconds[variant] = min(samples.median, seconds.get(variant, samples.median))
     entered = [v for v in race.variants.values() if v.name in seconds]
     if not entered or entered[0] is not next(iter(race.variants.values())):
         return False
@@ -384,7 +384,7 @@ def _recorded_combination(race: Race, records: Records) -> Variant | None:
     """The combination that the records have times of, by the numbers in its name."""
     counts = [len(s.candidates) for s in race.subprograms]
     for name in records.variants:
-        match = re.fullmatch(rf"{COMBINED} (\d+(?:\.\d+)*)", _without_form(name))
+        match = re.fullmatch(rf"{COMBINED} (\d+(?:\.\d+)*)", plain(name))
         if match is None:
             continue
         choices = tuple(map(int, match[1].split(".")))
@@ -433,15 +433,9 @@ def _check_records(race: Race, records: Records, trace: Trace) -> None:
 
 
 def choose_variant(race: Race, records: Records | None) -> str:
-    """The fastest measured variant that beats the original by more than noise; without
-    measurements the cheapest by estimate."""
+    """The winner of those that were measured; without measurements the cheapest by estimate."""
     samples = samples_of(race, records) if records is not None else {}
-    if not samples:
-        return next(iter(race.variants))
-    best = min(samples, key=lambda name: samples[name].median)
-    if ORIGINAL in samples and not wins(samples[best], samples[ORIGINAL]):
-        return ORIGINAL
-    return best
+    return winner(samples) if samples else next(iter(race.variants))
 
 
 def _measured(race: Race, options: Options, trace: Trace, known: Records | None) -> Records:

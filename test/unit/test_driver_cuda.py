@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from einnet import driver, driver_cuda
+from einnet.codegen.gpu.assemble import Binary, assemble_all
 from einnet.codegen.gpu.host import key_of
 from einnet.driver import compile_model, lifted_program
 from einnet.driver_cuda import CudaCompilation, Race, finish_race, samples_of, start_race
@@ -17,8 +18,9 @@ from einnet.errors import EinnetError, InputError, ToolchainError
 from einnet.expr.program import Program
 from einnet.frontend.mlir import import_mlir
 from einnet.options import Options
-from einnet.program.variants import ORIGINAL, Proved, Variant
+from einnet.program.variants import Proved, Variant
 from einnet.runtime.cuda.artifact import load_cuda_artifact
+from einnet.runtime.cuda.forms import ORIGINAL
 from einnet.runtime.cuda.records import CallRecord, Environment, KernelRecord, Records
 from einnet.runtime.cuda.timing import GpuSamples
 from einnet.toolchain import tools
@@ -89,6 +91,29 @@ def test_records_decide_and_a_lead_within_the_noise_does_not(race: Race):
     if ORIGINAL in race.variants:
         close = measured(race, {**slower, first: 49.99})
         assert finish_race(race, OPTIONS, Trace(), close).chosen == ORIGINAL
+
+
+def test_schedules_that_spill_are_no_choice(monkeypatch: pytest.MonkeyPatch):
+    spilling: list[str] = []
+
+    def assemble(modules: Sequence[str], chip: str) -> list[Binary]:
+        """Every kernel's second schedule spills."""
+        found = assemble_all(modules, chip)
+        worse = {s for b in found for s in b.resources if s.startswith("e_") and s[2] in "02468ace"}
+        spilling.extend(worse)
+        return [
+            replace(b, resources={
+                s: replace(r, spill_bytes=8 * (s in worse)) for s, r in b.resources.items()
+            })
+            for b in found
+        ]  # fmt: skip
+
+    monkeypatch.setattr(driver_cuda, "assemble_all", assemble)
+    model = import_mlir(Path("chain.mlir"), CHAIN)
+    made = start_race(lifted_program(model), model.weights, OPTIONS, Trace())
+    offered = {a.symbol for others in made.alternatives.values() for a in others}
+    assert made.spilling == set(spilling) and spilling
+    assert offered and not offered & made.spilling
 
 
 def test_what_was_best_in_each_subprogram_is_combined_and_found_again(race: Race):

@@ -22,10 +22,11 @@ from einnet.runtime.cuda.arrays import NUMPY_DTYPES
 from einnet.runtime.cuda.artifact import CudaArtifact, executable, load_cuda_artifact
 from einnet.runtime.cuda.device import Device, open_device
 from einnet.runtime.cuda.executor import CudaProgram
+from einnet.runtime.cuda.forms import ORIGINAL, fastest_original
 from einnet.runtime.cuda.records import Environment, environment_of
 from einnet.runtime.cuda.timing import GpuSamples, contender, time_programs
 from einnet.runtime.cuda.trial import random_values
-from einnet.runtime.cuda.tune import AGREEMENT, ORIGINAL
+from einnet.runtime.cuda.tune import AGREEMENT
 
 if TYPE_CHECKING:
     from einnet.driver_cuda import CudaCompilation
@@ -155,10 +156,14 @@ def _race(
     artifact: CudaArtifact, device: Device, inputs: Mapping[str, Array], rounds: int, seed: int
 ) -> tuple[dict[str, GpuSamples], dict[str, list[Array]]]:
     """Samples and outputs in order, of the chosen variant as "einnet", and of the original if it is
-    in the artifact. Where they are one, it is timed once."""
+    in the artifact, in its fastest form as far as that is known. Where they are one, it is timed
+    once."""
     names = {"einnet": artifact.chosen}
-    if artifact.chosen != ORIGINAL and ORIGINAL in artifact.variants:
-        names[ORIGINAL] = ORIGINAL
+    measured = artifact.records.variants if artifact.records is not None else {}
+    known = {name: s for name, s in measured.items() if name in artifact.variants}
+    original = fastest_original(known) or ORIGINAL
+    if artifact.chosen != original and original in artifact.variants:
+        names[ORIGINAL] = original
     with ExitStack() as resources:
         stream = device.make_stream()
         resources.callback(device.destroy_stream, stream)
@@ -173,7 +178,7 @@ def _race(
         device.synchronize(stream)
         outputs = {side: _outputs(program) for side, program in programs.items()}
         samples = time_programs(contenders, device, stream, rounds, seed)
-    if artifact.chosen == ORIGINAL:
+    if artifact.chosen == original:
         samples[ORIGINAL], outputs[ORIGINAL] = samples["einnet"], outputs["einnet"]
     return samples, outputs
 

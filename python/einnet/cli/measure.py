@@ -104,12 +104,12 @@ def variant_table(records: Records | None, names: tuple[str, ...], chosen: str) 
     """The variants of an artifact, the fastest first: hot and cold medians, how each compares with
     the original, and what is special about it."""
     from einnet.cli.columns import format_columns, format_microseconds
-    from einnet.runtime.cuda.timing import wins
-    from einnet.runtime.cuda.tune import ORIGINAL
+    from einnet.runtime.cuda.forms import fastest_original, winner
 
     samples = {n: s for n, s in records.variants.items() if n in names} if records else {}
     order = sorted(names, key=lambda n: samples[n].median if n in samples else float("inf"))
-    base = samples.get(ORIGINAL)
+    original = fastest_original(samples)
+    base = None if original is None else samples[original]
     rows: list[tuple[str, ...]] = []
     for place, name in enumerate(order):
         notes = ["chosen in the artifact"] if name == chosen else []
@@ -119,8 +119,8 @@ def variant_table(records: Records | None, names: tuple[str, ...], chosen: str) 
             rows.append((name, "-", "-", "-", "-", ", ".join(notes)))
             continue
         if place == 0:
-            beats = base is None or name == ORIGINAL or wins(mine, base)
-            notes.insert(0, "fastest" if beats else "fastest, within the noise of the original")
+            taken = winner(samples) == name
+            notes.insert(0, "fastest" if taken else "fastest, within the noise of the original")
         against = "-" if base is None else f"{base.median / mine.median:.2f}x"
         rows.append((
             name, format_microseconds(mine.median), format_microseconds(mine.spread),

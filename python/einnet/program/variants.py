@@ -18,10 +18,10 @@ from einnet.program.folding import fold_constants
 from einnet.program.fusion import fuse_eoperators, share_definitions
 from einnet.program.joint import spliced
 from einnet.program.subprograms import Candidate, Subprogram
+from einnet.runtime.cuda.forms import ORIGINAL
 from einnet.verify.plan import VerifiedProgram, verify_plans
 
 CHEAPEST = "cheapest by estimate"
-ORIGINAL = "original"
 COMBINED = "combined"
 
 _FAR_DEARER = 10.0

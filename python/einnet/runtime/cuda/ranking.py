@@ -73,11 +73,14 @@ def rank(found: Sequence[Candidate], bench: Bench, tolerance: float) -> Ranking:
 def agreeing(
     found: Sequence[Candidate], run: Callable[[Prepared], NDArray[Any]], tolerance: float
 ) -> tuple[list[Candidate], list[str]]:
-    """The candidates that run and whose result agrees with that of the first that does, and why
-    the others are dropped."""
+    """The candidates that run and whose result agrees with that of the first that does and has a
+    finite one; if none has, as a logarithm of random numbers, with the first that runs. And why the
+    others are dropped."""
     kept: list[Candidate] = []
+    odd: list[Candidate] = []
     dropped: list[str] = []
     reference: NDArray[np.float64] | None = None
+    first: NDArray[np.float64] | None = None
     for candidate in found:
         name = candidate.algorithm["name"]
         try:
@@ -87,7 +90,11 @@ def agreeing(
             continue
         if reference is None:
             if not np.isfinite(result).all():
-                dropped.append(f"{name}: it computes no finite result")
+                first = result if first is None else first
+                if relative_difference(result, first) <= tolerance:
+                    odd.append(candidate)
+                else:
+                    dropped.append(f"{name}: it computes no finite result")
                 continue
             reference = result
         difference = relative_difference(result, reference)
@@ -95,6 +102,9 @@ def agreeing(
             kept.append(candidate)
         else:
             dropped.append(f"{name}: its result differs by {difference:.1e}")
+    if reference is None:
+        return odd, dropped
+    dropped += [f"{c.algorithm['name']}: it computes no finite result" for c in odd]
     return kept, dropped
 
 
@@ -126,9 +136,15 @@ def tournament(
 
 
 def relative_difference(result: NDArray[Any], reference: NDArray[Any]) -> float:
-    """`|result - reference| / |reference|` in the Euclidean norm; infinite if it is not finite."""
-    wide = np.asarray(reference, np.float64)
-    difference = _norm(np.asarray(result, np.float64) - wide)
+    """`|result - reference| / |reference|` in the Euclidean norm, of the finite elements; infinite
+    if other elements are not the same in both."""
+    wide, other = np.asarray(reference, np.float64), np.asarray(result, np.float64)
+    finite = np.isfinite(wide)
+    if not finite.all():
+        if not np.array_equal(other[~finite], wide[~finite], equal_nan=True):
+            return float("inf")
+        wide, other = wide[finite], other[finite]
+    difference = _norm(other - wide)
     if not np.isfinite(difference):
         return float("inf")
     return difference / max(_norm(wide), float(np.finfo(np.float64).tiny))

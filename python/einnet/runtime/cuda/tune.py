@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from einnet.codegen.gpu.host import HostProgram, KernelLaunch, LibraryCall, key_of
@@ -22,6 +23,7 @@ from einnet.runtime.cuda.algorithm import Unsupported
 from einnet.runtime.cuda.artifact import CudaArtifact, cubins_for, with_kernels
 from einnet.runtime.cuda.device import CudaError, Device, OutOfMemory
 from einnet.runtime.cuda.executor import CudaProgram
+from einnet.runtime.cuda.forms import ORIGINAL
 from einnet.runtime.cuda.ranking import rank, relative_difference
 from einnet.runtime.cuda.records import CallRecord, KernelRecord, Records, environment_of
 from einnet.runtime.cuda.timing import (
@@ -37,9 +39,6 @@ from einnet.runtime.cuda.trial import random_values, trial
 Array = NDArray[Any]
 Say = Callable[[str], None]
 Keep = Callable[[Records], None]
-
-ORIGINAL = "original"
-"""The variant whose outputs are the others' reference, where there is one of this name."""
 
 AGREEMENT = {"fp32": 1e-4, "tf32": 1e-2, "fp16": 2e-2, "bf16": 1e-1}
 """How far two variants' outputs may be apart, in the Euclidean norm: far more than rounding."""
@@ -172,11 +171,11 @@ class _Tuning:
         return KernelRecord(best, times)
 
     def race(self, records: Records, rounds: int) -> dict[str, GpuSamples]:
-        """Times of the variants that run and agree with the first that does."""
+        """Times of the variants that run and agree with the first that does and has finite outputs;
+        if none has, with the first that runs."""
         self.device.make_current()
-        reference: dict[str, Array] = {}
         dropped: list[str] = []
-        racing: dict[str, Contender] = {}
+        ran: dict[str, tuple[Contender, dict[str, Array]]] = {}
         with ExitStack() as resources:
             stream = self.device.make_stream()
             resources.callback(self.device.destroy_stream, stream)
@@ -184,15 +183,13 @@ class _Tuning:
                 self.say(f"variant {name}")
                 with ExitStack() as own:
                     try:
-                        entry, outputs = self._screened(program, records, stream, own)
-                        _require_agreement(outputs, reference, self.artifact.precision)
+                        ran[name] = self._screened(program, records, stream, own)
                     except (Unsupported, ToolchainError) as error:
                         dropped.append(f"{name}: {error}")
                         self.say(f"dropped {dropped[-1]}")
                         continue
-                    reference = reference or outputs
-                    racing[name] = entry
                     resources.push(own.pop_all())
+            racing = self._agreeing(ran)
             if not racing:
                 raise ToolchainError(
                     f"no variant runs on {self.device.properties.name}:"
@@ -203,6 +200,23 @@ class _Tuning:
             return time_programs(
                 racing, self.device, stream, rounds, self.seed, beat=lambda: self.say("")
             )
+
+    def _agreeing(
+        self, ran: Mapping[str, tuple[Contender, Mapping[str, Array]]]
+    ) -> dict[str, Contender]:
+        """The variants whose outputs are those of the first, up to what rounding explains."""
+        found = [outputs for _, outputs in ran.values()]
+        # One that computes no finite result where others do is no reference for them.
+        reference = next(filter(_is_finite, found), found[0] if found else {})
+        kept: dict[str, Contender] = {}
+        for name, (entry, outputs) in ran.items():
+            differences = (relative_difference(outputs[n], r) for n, r in reference.items())
+            worst = max(differences, default=0.0)
+            if worst <= AGREEMENT[self.artifact.precision]:
+                kept[name] = entry
+            else:
+                self.say(f"dropped {name}: its outputs differ by {worst:.1e}")
+        return kept
 
     def _screened(
         self, variant: HostProgram, records: Records, stream: int, resources: ExitStack
@@ -231,10 +245,5 @@ class _Tuning:
         return entry, runner.read_outputs()
 
 
-def _require_agreement(
-    outputs: Mapping[str, Array], reference: Mapping[str, Array], precision: str
-) -> None:
-    """Raise Unsupported if the outputs are not the reference's, up to what rounding explains."""
-    worst = max((relative_difference(outputs[n], reference[n]) for n in reference), default=0.0)
-    if worst > AGREEMENT[precision]:
-        raise Unsupported(f"its outputs differ by {worst:.1e}")
+def _is_finite(outputs: Mapping[str, Array]) -> bool:
+    return all(np.isfinite(a.astype(np.float64)).all() for a in outputs.values())

@@ -106,6 +106,15 @@ def test_an_algorithm_without_a_finite_result_is_no_reference() -> None:
     assert [c.algorithm["number"] for c in kept] == [1]
 
 
+def test_where_none_is_finite_those_agree_that_are_the_same() -> None:
+    odd, same, other = np.full(4, np.nan), np.full(4, np.nan), np.array([1, np.nan, 1, 1])
+    odd[0], same[0] = 1.0, 1.001
+    found = candidates(Fake(result=odd), Fake(result=other), Fake(result=same))
+    kept, dropped = agreeing(found, FakeBench.run, 0.01)
+    assert [c.algorithm["number"] for c in kept] == [0, 2]
+    assert dropped == ["same name: it computes no finite result"]
+
+
 def test_what_runs_but_cannot_be_captured_or_fails_later_costs_no_others() -> None:
     found = candidates(Fake(refuses="glance"), Fake(1.0, refuses="time"), Fake(1.1, 5.0))
     ranking = rank(found, FakeBench(), 0.01)

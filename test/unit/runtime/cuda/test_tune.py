@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from fake_device import (
     CONSTANTS,
@@ -96,6 +97,10 @@ def slowly(device: FakeDevice, run: Callable[..., None], microseconds: float) ->
 
 def miscounting(x: int, y: int) -> None:
     at(y, 16)[:] = 3 * at(x, 16)
+
+
+def spoiling(x: int, y: int) -> None:
+    at(y, 16)[:] = np.nan * at(x, 16)
 
 
 def make_device() -> FakeDevice:
@@ -199,6 +204,19 @@ def test_a_variant_whose_outputs_differ_from_the_originals_is_dropped(
     records = tune(make_artifact(dict(variants)), device, rounds=1, say=said.append)
     assert list(records.variants) == ["original"]
     assert any(line.startswith("dropped other: its outputs differ by") for line in said)
+
+
+def test_a_variant_without_finite_outputs_is_no_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    device = make_device()
+    device._symbols["broken"] = slowly(device, spoiling, 1)
+    make_library(monkeypatch, device)
+    broken = replace(MIXED, steps=(kernel("broken", "x", "y"),))
+    artifact = make_artifact({"original": broken, "sound": TWICE, "other": TWICE})
+    artifact = replace(
+        artifact, cubins={"sm_90a": {**artifact.cubins["sm_90a"], "broken": b"broken"}}
+    )
+    records = tune(artifact, device, rounds=1)
+    assert list(records.variants) == ["sound", "other"]
 
 
 def test_a_schedule_that_computes_something_else_is_dropped(
