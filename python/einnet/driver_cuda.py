@@ -294,6 +294,8 @@ def _enter(race: Race, found: Sequence[Variant], options: Options, trace: Trace)
             host, contents = store(lowered, arrays)
             if host in race.hosts.values():
                 continue
+            for result, reason in lowered.refused.items():
+                trace.progress(f"{variant.name}: {result} is left to a kernel: {reason}")
             race.variants[variant.name] = variant
             race.verified[variant.name] = verified
             race.hosts[variant.name] = host

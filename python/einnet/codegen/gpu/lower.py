@@ -40,7 +40,7 @@ from einnet.codegen.gpu.host import (
     Step,
 )
 from einnet.codegen.gpu.kernel import Kernel, build_kernel, schedules
-from einnet.codegen.gpu.matrices import Placed, convolution_call, product_call
+from einnet.codegen.gpu.matrices import Placed, Unreadable, convolution_call, product_call
 from einnet.codegen.gpu.memory import Lifetime, aligned, arena
 from einnet.codegen.gpu.parts import parts
 from einnet.codegen.gpu.placement import Placement, place
@@ -76,6 +76,7 @@ class Lowered:
     """A host program whose constants have no values yet, and the kernels that it launches.
 
     `alternatives` are other schedules of a kernel, by its symbol, for measurement to choose from.
+    `refused` says of library operators, by their results' names, why they are kernels too.
     `prepare` computes from the weights, in the model's own precision, the tensors that the
     constants hold, under the names of their buffers.
     """
@@ -84,6 +85,7 @@ class Lowered:
     kernels: tuple[Kernel, ...]
     alternatives: Mapping[str, tuple[Kernel, ...]]
     prepare: Program
+    refused: Mapping[str, str]
 
 
 Ends = Literal["certain", "likely", "all"]
@@ -117,7 +119,7 @@ def lower_program(
     }[ends]
     made = _arranged(stored, dict.fromkeys(apart, 0), simple, precision)
     items, placement = made.items, made.placement
-    steps, kernels = _steps(items, placement, precision)
+    steps, kernels, refused = _steps(items, placement, precision)
     outputs = tuple(placement.placed[t.name].buffer for t in stored.outputs)
     buffers, arena_bytes, constant_bytes = _packed(placement, steps)
     inputs = tuple(t.name for t in stored.inputs if t.name not in stored.weights)
@@ -128,7 +130,7 @@ def lower_program(
     _, own = work_of(program, precision, made.most, simple)
     first = tuple(choices[0] for choices in kernels.values())
     others = {symbol: choices[1:] for symbol, choices in kernels.items() if choices[1:]}
-    return Lowered(host, first, others, _preparation(program, own, made.constants))
+    return Lowered(host, first, others, _preparation(program, own, made.constants), refused)
 
 
 @dataclass(frozen=True)
@@ -168,13 +170,19 @@ def _arranged(
     refused = {
         item.definition.result.name: item.merged - 1
         for item in items
-        if isinstance(item, LibraryWork)
-        and item.merged
-        and library_call(item, placement.placed, precision) is None
+        if isinstance(item, LibraryWork) and item.merged and _is_refused(item, placement, precision)
     }
     if refused:
         return _arranged(stored, {**most, **refused}, simple, precision)
     return _Arrangement(tuple(items), placement, tuple(fixed), most)
+
+
+def _is_refused(item: LibraryWork, placement: Placement, precision: str) -> bool:
+    try:
+        library_call(item, placement.placed, precision)
+    except Unreadable:
+        return True
+    return False
 
 
 def store(lowered: Lowered, values: Mapping[str, Array]) -> tuple[HostProgram, dict[str, Array]]:
@@ -211,18 +219,21 @@ def _supported(item: Work) -> Work:
 
 def _steps(
     items: Sequence[Work], placement: Placement, precision: str
-) -> tuple[tuple[Step, ...], dict[str, tuple[Kernel, ...]]]:
-    """The steps, and the kernels in each of their schedules by the symbol of the first."""
+) -> tuple[tuple[Step, ...], dict[str, tuple[Kernel, ...]], dict[str, str]]:
+    """The steps, the kernels in each of their schedules by the symbol of the first, and why library
+    operators are kernels, by their results' names."""
     steps: list[Step] = []
     kernels: dict[str, tuple[Kernel, ...]] = {}
+    refused: dict[str, str] = {}
     for item in items:
         if item.result.name in placement.saved:
             continue
         if isinstance(item, LibraryWork):
-            call = library_call(item, placement.placed, precision)
-            if call is not None:
-                steps.append(call)
+            try:
+                steps.append(library_call(item, placement.placed, precision))
                 continue
+            except Unreadable as reason:
+                refused[item.result.name] = str(reason)
             item = replace(item.definition, library=None, result=item.result)
         views = _views(item, placement)
         choices = _choices(item, tuple(views.values()))
@@ -235,7 +246,7 @@ def _steps(
                 label=item.label,
             )
         )  # fmt: skip
-    return tuple(steps), kernels
+    return tuple(steps), kernels, refused
 
 
 @lru_cache(maxsize=1 << 12)
@@ -245,28 +256,23 @@ def _choices(definition: Definition, views: tuple[Buffer, ...]) -> tuple[Kernel,
     return tuple(build_kernel(definition, buffers, s) for s in schedules(definition, buffers))
 
 
-def library_call(
-    item: LibraryWork, placed: Mapping[str, Placed], precision: str
-) -> LibraryCall | None:
-    """The call, or None where no library reads the operands, or writes the result, as they are
-    placed."""
+def library_call(item: LibraryWork, placed: Mapping[str, Placed], precision: str) -> LibraryCall:
+    """The call. Raises Unreadable where no library reads the operands, or writes the result, as
+    they are placed."""
     definition = item.written
     sources = [placed[t.name] for t in _read(definition)]
     where = (sources[0], sources[1], placed[item.result.name])
     types = (definition.operands[0].dtype, item.result.dtype)
     bias = "" if item.bias is None else placed[item.bias.name].buffer
     library = definition.library
-    try:
-        if isinstance(library, Product):
-            product = product_call(definition, library, where, types, precision)
-            return _with_end(product, item, placed, bias)
-        assert library is not None
-        convolution = convolution_call(definition, library, where, types, precision)
-        if item.merged and not _in_one_layout(convolution.x, convolution.y):
-            raise ValueError("fused engines have one layout for x and y")
-        z = residual_image(item, placed, convolution.y)
-    except ValueError:
-        return None
+    if isinstance(library, Product):
+        product = product_call(definition, library, where, types, precision)
+        return _with_end(product, item, placed, bias)
+    assert library is not None
+    convolution = convolution_call(definition, library, where, types, precision)
+    if item.merged and not _in_one_layout(convolution.x, convolution.y):
+        raise Unreadable("fused engines have one layout for x and y")
+    z = residual_image(item, placed, convolution.y)
     assert item.activation != "gelu", "no convolution ends in GELU"
     return replace(convolution, z=z, bias=bias, activation=item.activation)
 
@@ -288,16 +294,16 @@ def _in_one_layout(x: Image, y: Image) -> bool:
 def _with_end(
     call: MatrixProduct, item: LibraryWork, placed: Mapping[str, Placed], bias: str
 ) -> MatrixProduct:
-    """The product with its epilogue. Raises ValueError if cuBLASLt has none in these orders."""
+    """The product with its epilogue. Raises Unreadable if cuBLASLt has none in these orders."""
     if bias and call.d.transposed:
-        raise ValueError("a bias is along the contiguous dimension of the result")
+        raise Unreadable("a bias is along the contiguous dimension of the result")
     alpha = call.alpha * float(item.alpha)
     call = replace(call, alpha=alpha, bias=bias, activation=item.activation)
     if item.residual is None:
         return call
     c = residual_matrix(item, placed[item.residual.tensor.name])
     if c.transposed != call.d.transposed:
-        raise ValueError("c is stored in the order of the result")
+        raise Unreadable("c is stored in the order of the result")
     return replace(call, c=c, beta=float(item.residual.scale))
 
 

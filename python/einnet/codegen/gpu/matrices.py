@@ -18,6 +18,10 @@ from einnet.expr.program import Definition, Product, Window, Windowed
 Strides = tuple[int, ...]
 
 
+class Unreadable(Exception):  # noqa: N818 - what a tensor is to a library, no error of ours
+    """No library reads, or writes, a tensor where it is. Its text says why."""
+
+
 @dataclass(frozen=True)
 class Placed:
     """Where the elements of a tensor are: strides in elements, from `offset` on in a buffer."""
@@ -35,7 +39,7 @@ def extents_of(definition: Definition) -> dict[str, int]:
 def collapsed(names: Sequence[str], extents: Mapping[str, int], steps: Mapping[str, int]) -> int:
     """The stride of a group of iterators as one dimension: 0 if it has one element.
 
-    Raises ValueError if the group is not one dimension in memory, or is not there.
+    Raises Unreadable if the group is not one dimension in memory, or is not there.
     """
     stride, size = 0, 1
     for name in reversed(names):
@@ -43,9 +47,9 @@ def collapsed(names: Sequence[str], extents: Mapping[str, int], steps: Mapping[s
         if extent == 1:
             continue
         if name not in steps:
-            raise ValueError(f"no dimension for {name}")
+            raise Unreadable(f"no dimension for {name}")
         if size > 1 and steps[name] != stride * size:
-            raise ValueError(f"{name} does not continue the group {names}")
+            raise Unreadable(f"{name} does not continue the group {names}")
         if size == 1:
             stride = steps[name]
         size *= extent
@@ -62,7 +66,7 @@ def steps_of(
         if e.is_constant:
             continue
         if e.name is None or e.name in steps:
-            raise ValueError(f"{e} is not an iterator of its own")
+            raise Unreadable(f"{e} is not an iterator of its own")
         steps[e.name] = stride
     return steps
 
@@ -81,7 +85,7 @@ def matrix(
     groups: tuple[Sequence[str], Sequence[str], Sequence[str]],
     extents: Mapping[str, int],
 ) -> Matrix:
-    """The matrix whose batch, rows and columns are the groups. Raises ValueError if it is none."""
+    """The matrix whose batch, rows and columns are the groups. Raises Unreadable if it is none."""
     batch, rows, columns = groups
     steps = steps_of(index, placed.strides, extents)
     shift = sum(e.const * s for e, s in zip(index, placed.strides, strict=True))
@@ -99,7 +103,7 @@ def matrix(
         leading = across if width > 1 else height
         if leading >= height:
             return Matrix(placed.buffer, leading, True, batch_stride, offset)
-    raise ValueError(f"neither rows nor columns are contiguous: strides {placed.strides}")
+    raise Unreadable(f"neither rows nor columns are contiguous: strides {placed.strides}")
 
 
 def product_operand(
@@ -129,10 +133,10 @@ def product_call(
     precision: str,
 ) -> MatrixProduct:
     """The call that computes a product; `placed` are its operands and its result, `types` the
-    element types of the operands and of the result. Raises ValueError as `matrix` does."""
+    element types of the operands and of the result. Raises Unreadable as `matrix` does."""
     term = definition.scope.term
     if term.guards:
-        raise ValueError(f"a library computes no guarded product: {definition.scope}")
+        raise Unreadable(f"a library computes no guarded product: {definition.scope}")
     extents = extents_of(definition)
     batch, m, n, k = (
         prod(extents[name] for name in group)
@@ -172,7 +176,7 @@ def convolution_call(
 ) -> ConvolutionCall:
     """The call that computes a (transposed) convolution; as `product_call`.
 
-    Raises ValueError for windows that no convolution has: of the second operand, of a reversed
+    Raises Unreadable for windows that no convolution has: of the second operand, of a reversed
     kernel, transposed and dilated, or more dimensions than three.
     """
     scope, extents = definition.scope, extents_of(definition)
@@ -180,9 +184,9 @@ def convolution_call(
     windows = windowed.windows
     transposed = windows[0].transposed
     if any(w.operand != 0 or w.transposed != transposed for w in windows):
-        raise ValueError(f"no library convolution has these windows: {windows}")
+        raise Unreadable(f"no library convolution has these windows: {windows}")
     if term.coefficient != 1 or (term.guards and not transposed):
-        raise ValueError(f"a library computes no scaled or guarded convolution: {scope}")
+        raise Unreadable(f"a library computes no scaled or guarded convolution: {scope}")
     x, w, y = placed
     x_steps, opened, start = _input_steps(term.reads[0], windowed, x, extents)
     w_steps = steps_of(term.reads[1].index, w.strides, extents)
@@ -199,7 +203,7 @@ def convolution_call(
     if len(spatial) == 1:
         spatial.append(_Spatial(1, 1, 1, 0, 0, 0))
     if len(spatial) > 3:
-        raise ValueError(f"a convolution over {len(spatial)} dimensions")
+        raise Unreadable(f"a convolution over {len(spatial)} dimensions")
     groups = (*windowed.batch,)
     c, f = (*groups, *windowed.k), (*groups, *windowed.n)
     rows, columns = (c, windowed.n) if transposed else (f, windowed.k)
@@ -231,7 +235,7 @@ def _images(
         try:
             collapsed(first, extents, x_steps)
             collapsed(first, extents, y_steps)
-        except ValueError:
+        except Unreadable:
             continue
         loops = [n for n in rest if extents[n] > 1]
         return first, [
@@ -283,7 +287,7 @@ def _input_steps(
             start += e.const * stride
         else:
             if e.name is None or extents[e.name] != extent:
-                raise ValueError(f"a library reads whole images, not {e}")
+                raise Unreadable(f"a library reads whole images, not {e}")
             steps[e.name] = stride
     return steps, found, start
 
@@ -295,18 +299,18 @@ def _opened(
     at = _Spatial(extent, taps, outputs, stride, 0, 0)
     if window.transposed:
         if window.dilation != 1:
-            raise ValueError("a transposed convolution with a dilation")
+            raise Unreadable("a transposed convolution with a dilation")
         # The forward convolution goes from `outputs` elements to `extent`.
         low = _transposed_low(e, window)
         high = (extent - 1) * window.stride + taps - low - outputs
         symmetric = (outputs + 2 * low - taps) // window.stride + 1 == extent
         return replace(at, low=low, high=low if symmetric else high, stride=window.stride)
     if e.coefficient(window.x) != window.stride or e.coefficient(window.y) != window.dilation:
-        raise ValueError(f"{e} is no window of a convolution")
+        raise Unreadable(f"{e} is no window of a convolution")
     start = max(0, e.const)
     reach = (outputs - 1) * window.stride + (taps - 1) * window.dilation + 1 + e.const
     if min(extent, reach) <= start:
-        raise ValueError(f"{e} reads nothing but padding")
+        raise Unreadable(f"{e} reads nothing but padding")
     return replace(
         at, x=min(extent, reach) - start, start=start, low=max(0, -e.const),
         high=max(0, reach - extent), stride=window.stride, dilation=window.dilation,
@@ -314,13 +318,13 @@ def _opened(
 
 
 def _transposed_low(e: Index, window: Window) -> int:
-    """The constant c of `(x - y + c) div stride`. Raises ValueError for another index."""
+    """The constant c of `(x - y + c) div stride`. Raises Unreadable for another index."""
     inner = e
     if window.stride > 1:
         atom = e.terms[0][0] if e.const == 0 and len(e.terms) == 1 else None
         if not isinstance(atom, FloorDiv) or e.terms[0][1] != 1 or atom.divisor != window.stride:
-            raise ValueError(f"{e} is no window of a transposed convolution")
+            raise Unreadable(f"{e} is no window of a transposed convolution")
         inner = atom.operand
     if inner.coefficient(window.x) != 1 or inner.coefficient(window.y) != -1:
-        raise ValueError(f"{e} is no window of a transposed convolution")
+        raise Unreadable(f"{e} is no window of a transposed convolution")
     return inner.const

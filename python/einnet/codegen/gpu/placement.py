@@ -16,7 +16,13 @@ from math import prod
 
 from einnet.codegen.gpu.epilogue import LibraryWork, Work
 from einnet.codegen.gpu.host import BYTES, Buffer, Role, dense
-from einnet.codegen.gpu.matrices import Placed, Strides, convolution_call, product_operand
+from einnet.codegen.gpu.matrices import (
+    Placed,
+    Strides,
+    Unreadable,
+    convolution_call,
+    product_operand,
+)
 from einnet.codegen.gpu.residuals import residual_matrix
 from einnet.expr.index import Var, constant
 from einnet.expr.nodes import Read, Tensor
@@ -160,7 +166,7 @@ class _Placer:
         try:
             for call, operand in self._calls(tensor):
                 _check(call, operand, placed)
-        except ValueError:
+        except Unreadable:
             return False
         return True
 
@@ -217,7 +223,7 @@ class _Placer:
 
 
 def _check(call: LibraryWork, operand: int, placed: Placed) -> None:
-    """Raise ValueError unless a library can have the operand (2: the result, 3: the residual)
+    """Raise Unreadable unless a library can have the operand (2: the result, 3: the residual)
     there."""
     definition = call.written
     library = definition.library

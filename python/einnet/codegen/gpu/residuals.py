@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from einnet.codegen.gpu.epilogue import LibraryWork
 from einnet.codegen.gpu.host import Image, Matrix
-from einnet.codegen.gpu.matrices import Placed, extents_of, matrix, steps_of
+from einnet.codegen.gpu.matrices import Placed, Unreadable, extents_of, matrix, steps_of
 from einnet.expr.index import var
 from einnet.expr.program import Product
 
@@ -15,11 +15,11 @@ from einnet.expr.program import Product
 def residual_matrix(work: LibraryWork, placed: Placed) -> Matrix:
     """The c of a product; one for the whole batch if it has no batch of its own.
 
-    Raises ValueError if it is no such matrix there, or the work has none.
+    Raises Unreadable if it is no such matrix there, or the work has none.
     """
     library, residual = work.definition.library, work.residual
     if residual is None or not isinstance(library, Product):
-        raise ValueError("no product with a residual")
+        raise Unreadable("no product with a residual")
     groups = (library.batch, library.m, library.n)
     return matrix(placed, residual.read.index, groups, extents_of(work.definition))
 
@@ -27,7 +27,7 @@ def residual_matrix(work: LibraryWork, placed: Placed) -> Matrix:
 def residual_image(work: LibraryWork, placed: Mapping[str, Placed], result: Image) -> Image | None:
     """The z of a convolution, if it has one. `result` is its y.
 
-    Raises ValueError unless z has the layout of y: engines read no other.
+    Raises Unreadable unless z has the layout of y: engines read no other.
     """
     if work.residual is None:
         return None
@@ -39,5 +39,5 @@ def residual_image(work: LibraryWork, placed: Mapping[str, Placed], result: Imag
     own = steps_of(loops, placed[work.result.name].strides, extents)
     long = [n for n in work.loops if extents[n] > 1]
     if any(steps.get(n) != own[n] for n in long):
-        raise ValueError(f"{read.source} is no image in the layout of the result")
+        raise Unreadable(f"{read.source} is no image in the layout of the result")
     return replace(result, buffer=there.buffer, offset=there.offset)

@@ -57,9 +57,6 @@ _FEWEST = 4
 _SCATTERED = 2
 """A warp's read is worth staging if it touches this many times the sectors that it has to."""
 
-_OVERLAP = 2.5
-"""How many times the windows may hold a tensor's elements, on average."""
-
 _BLOCKS = 264
 """Two blocks for each multiprocessor of an H100: tiles are made smaller where there are fewer."""
 

@@ -394,8 +394,12 @@ def test_windows_that_see_nothing_but_padding_along_a_dimension(
     program = Program("f", first.operands, (first,), (first.result,), frozenset("W"))
     constants, machine = constants_of(program), h100("fp32")
     found = derive(first, program, constants, machine, LIMITS, 2, "converging", LIBRARIES["cuda"])
+    reasons: list[str] = []
     for variant in variants(program, [found], 8):
         assert "ConvolutionCall" not in kinds(lowered(variant.program, kernels, program))
+        made = lowering.lower_program(variant.program, variant.program, "fp32")
+        reasons += made.refused.values()
+    assert any("reads nothing but padding" in reason for reason in reasons)
 
 
 def random_convolution(generator: random.Random) -> Program:

@@ -45,7 +45,7 @@ def test_networks_are_well_formed() -> None:
 def test_a_wrong_call_is_found_and_reduced(monkeypatch: pytest.MonkeyPatch) -> None:
     right = lowering.library_call
 
-    def wrong(*given: Any) -> LibraryCall | None:
+    def wrong(*given: Any) -> LibraryCall:
         call = right(*given)
         return replace(call, alpha=-call.alpha) if isinstance(call, MatrixProduct) else call
 
