@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from einnet.expr.functions import FUNCTIONS, Function
 from einnet.expr.index import Index, constant, iterators_of, var
 from einnet.expr.nodes import Iterator, Tensor
-from einnet.expr.program import Definition, Opaque, Program, Statement, results_of
+from einnet.expr.program import Definition, Opaque, Program, without_dead
 from einnet.verify.cells import Integers
 from einnet.verify.certificate import Segment
 from einnet.verify.evaluate import Work, cost, evaluate_terms
@@ -158,7 +158,7 @@ class Session:
         place = "candidate" if candidate else "reference"
         cutting = self.cutting != "nothing"
         cut = read_nonlinearly(program) if cutting else frozenset[str]()
-        for statement in _needed(program):
+        for statement in without_dead(program).statements:
             if isinstance(statement, Definition):
                 name = statement.result.name
                 flat = flatten(statement.scope, definitions, self.namer(name, place), self.terms)
@@ -494,18 +494,6 @@ class Session:
 
     def depends_on_functions(self, scope: FlatScope) -> bool:
         return any(n in self.symbols or n in self.opaque_names for n in scope.tensors)
-
-
-def _needed(program: Program) -> list[Statement]:
-    """The statements that outputs or effects depend on."""
-    names = {t.name for t in program.outputs}
-    kept: list[Statement] = []
-    for statement in reversed(program.statements):
-        effect = isinstance(statement, Opaque) and statement.may_have_effects
-        if effect or any(t.name in names for t in results_of(statement)):
-            kept.append(statement)
-            names.update(t.name for t in statement.operands)
-    return kept[::-1]
 
 
 def whole(tensor: Tensor) -> FlatScope:

@@ -62,7 +62,12 @@ def schedules(definition: Definition, buffers: Mapping[str, Buffer]) -> tuple[Sc
         first, *others = (*windowed, *gathered)
     else:
         first, *others = (*reductions(definition, buffers), *gathered, *tiled)
-    # Whatever is left out, one of each kind is measured.
-    kinds = [kind[0] for kind in (windowed, tiled) if kind and first not in kind]
+    # Whatever is left out, one of each kind is measured: two windows, which differ more.
+    kinds = [
+        schedule
+        for kind in (windowed[: 1 if tiled else 2], tiled[:1])
+        if first not in kind
+        for schedule in kind
+    ]
     others = [*others[: _MOST - 1 - len(kinds)], *kinds]
     return tuple(dict.fromkeys((first, *others)))[:_MOST]

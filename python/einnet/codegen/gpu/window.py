@@ -57,16 +57,20 @@ _FEWEST = 4
 _SCATTERED = 2
 """A warp's read is worth staging if it touches this many times the sectors that it has to."""
 
-_BLOCKS = 264
-"""Two blocks for each multiprocessor of an H100: tiles are made smaller where there are fewer."""
+_BLOCKS = (264, 100)
+"""Two blocks for each multiprocessor of an H100, and three for every four: tiles are made smaller
+where there would be fewer. What is as fast as its slowest block may want few that copy less."""
 
 _NARROW = 0.15
 """What it costs that copies are half as wide."""
 
 _SECTOR_BYTES = 32
+_LINE_BYTES = 128
+"""What copying a run costs besides its own bytes: where it begins and ends in the midst of one."""
+
 _WARP = 32
 _THREADS = (64, 256)
-_FEW_COPIES = 8
+_FEW_COPIES = 4
 """Of one thread, where more threads can be had."""
 
 _MOST_COPIES = 64
@@ -85,8 +89,8 @@ class Window:
 
 
 def windows(definition: Definition, buffers: Mapping[str, Buffer]) -> tuple[Window, ...]:
-    """The default, then one with a larger tile. Empty if warps find what they read side by side, or
-    windows would be too large or overlap too much."""
+    """The default, then others with larger tiles. Empty if warps find what they read side by side,
+    or windows would be too large."""
     result = buffers[definition.result.name]
     scope = unrolled(thinned(definition.scope))
     if not result.elements or not scope.body:
@@ -106,8 +110,8 @@ def windows(definition: Definition, buffers: Mapping[str, Buffer]) -> tuple[Wind
     if one is None:
         return ()
     found: list[Window] = []
-    for budget in _BUDGETS:
-        tile = _tile(shape, one, budget, points)
+    for blocks, budget in product(_BLOCKS, _BUDGETS):
+        tile = _tile(shape, one, budget, points, blocks)
         if tile is None:
             continue
         layout = layout_of(scope, buffers, result, Window(operand, tile, repeats, 64), tensor)
@@ -142,6 +146,8 @@ class Layout:
     iterators moves it."""
     innermost: Mapping[str, int]
     """The same of the tensor's contiguous dimension."""
+    outer: tuple[int, ...]
+    """The tensor's dimensions that are not part of a run."""
     size: int
     """Bytes of an element."""
     steps: Mapping[str, int]
@@ -269,9 +275,11 @@ def layout_of(
     innermost = reach[memory_order(buffer)[-1]][1]
     first = offset(next(iter(reads)).index, buffer)
     steps = {n: first.coefficient(n) for n in _tile_names(ranges)}
+    outside = tuple(d for d in range(len(extents)) if d not in inner)
     return Layout(
-        origin, rows, run, pad, vector_, index, reach, innermost, BYTES[buffer.dtype], steps
-    )
+        origin, rows, run, pad, vector_, index, reach, innermost, outside, BYTES[buffer.dtype],
+        steps,
+    )  # fmt: skip
 
 
 def _tile_names(ranges: Ranges) -> list[str]:
@@ -307,8 +315,11 @@ def _run(buffer: Buffer, extents: Sequence[int], whole: Sequence[bool]) -> tuple
     return run, inner
 
 
-def _tile(shape: Sequence[int], one: Layout, budget: int, points: int) -> tuple[int, ...] | None:
-    """The tile whose windows overlap least, with enough blocks; None if all are too large."""
+def _tile(
+    shape: Sequence[int], one: Layout, budget: int, points: int, enough: int
+) -> tuple[int, ...] | None:
+    """The tile whose windows take the least copying, with `enough` blocks; None if all are too
+    large."""
     sides = [_sides(extent) for extent in shape]
     for d, extent in enumerate(shape):
         # A few elements side by side are not torn apart: runs would be no vectors.
@@ -319,12 +330,15 @@ def _tile(shape: Sequence[int], one: Layout, budget: int, points: int) -> tuple[
         positions = prod(tile)
         if positions * points < min(_THREADS[0], prod(shape)):
             continue
-        window = 1
-        for extent, steps in one.reach:
-            window *= extent + sum(steps[f"%p{d}"] * (side - 1) for d, side in enumerate(tile))
+        extents = [
+            extent + sum(steps[f"%p{d}"] * (side - 1) for d, side in enumerate(tile))
+            for extent, steps in one.reach
+        ]
+        window = prod(extents) * one.size
         # A run is a vector longer at most, at each end.
-        if window * one.size > budget:
+        if window > budget:
             continue
+        window += _LINE_BYTES * prod(extents[d] for d in one.outer)
         blocks = prod(-(-extent // side) for extent, side in zip(shape, tile, strict=True))
         narrow = sum(
             one.steps[f"%p{d}"] * side % most != 0
@@ -332,7 +346,7 @@ def _tile(shape: Sequence[int], one: Layout, budget: int, points: int) -> tuple[
             for d, (extent, side) in enumerate(zip(shape, tile, strict=True))
             if side < extent
         )
-        cost = window * blocks * max(1.0, _BLOCKS / blocks) * (1 + _NARROW * narrow)
+        cost = window * blocks * max(1.0, enough / blocks) * (1 + _NARROW * narrow)
         if best is None or (cost, -positions) < (best[0], -prod(best[1])):
             best = cost, tile
     return None if best is None else best[1]
