@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -25,6 +26,8 @@ from bench.contender import Build
 from bench.rows_cuda import PEERS, Setting
 from bench.verdict import Row, Verdict, fastest, ratio, reason_not_to_count
 from einnet.errors import EinnetError, InputError
+
+PRECISIONS = ("fp32", "tf32", "fp16", "bf16")
 
 
 @dataclass(frozen=True)
@@ -53,12 +56,14 @@ def parser_of(table: Table, description: str) -> argparse.ArgumentParser:
     add(
         "--precision",
         nargs="+",
-        choices=["fp32", "tf32", "fp16", "bf16"],
+        choices=PRECISIONS,
         default=list(table.precisions),
         help=f"the same on both sides (default: {' '.join(table.precisions)})",
     )
     add("--check", action="store_true", help="exit 1 if something falls short, and name it")
     add("--json", type=Path, metavar="FILE", help="file for rows with all samples")
+    add("--update", action="store_true", help="keep the rows of --json that are not measured now")
+    add("--measured", type=Path, metavar="FILE", help="show and judge rows of a file, measure none")
     add("--peers-only", action="store_true", help="without ours")
     add(
         "--ours",
@@ -112,9 +117,11 @@ def main(table: Table, description: str, arguments: Sequence[str] | None) -> int
             return 0
         else:
             print(HEADER, flush=True)
+            known = _known(options)
             rows: list[Row] = []
-            for row in _measure_apart(table, names, options):
-                rows.append(row)
+            for row in _rows(table, names, options):
+                print(shown(row), flush=True)
+                rows = updated(table, known, [*rows, row])
                 if options.json:
                     write_rows(options.json, rows)
     except EinnetError as error:
@@ -123,7 +130,7 @@ def main(table: Table, description: str, arguments: Sequence[str] | None) -> int
     if options.peers_only:
         return 0
     verdict = table.judge(rows)
-    print(*verdict.lines, sep="\n")
+    print(*verdict.lines, *commits_of(rows), sep="\n")
     if verdict.short:
         print("falls short:", *verdict.short, sep="\n  ")
     return 1 if verdict.short and options.check else 0
@@ -140,6 +147,22 @@ def chosen_rows(table: Table, texts: Sequence[str]) -> list[str]:
             raise InputError(f"no row's name holds {text!r}; the rows are:\n  {listed}")
         chosen.update(found)
     return [name for name in table.rows if name in chosen]
+
+
+def updated(table: Table, known: Sequence[Row], new: Sequence[Row]) -> list[Row]:
+    """The known rows and the new ones, which take the places of those of their names and
+    precisions, in the table's order."""
+    rows = {(row.name, row.precision): row for row in (*known, *new)}
+    order = [(name, p) for name in table.rows for p in PRECISIONS]
+    return [rows[key] for key in order if key in rows]
+
+
+def commits_of(rows: Sequence[Row]) -> list[str]:
+    """A line that says so if the rows were not all measured at one commit."""
+    counts = Counter(str(row.environment.get("commit", "unknown"))[:12] for row in rows)
+    if len(counts) < 2:
+        return []
+    return [f"measured at several commits: {', '.join(f'{c} ({n})' for c, n in counts.items())}"]
 
 
 def write_rows(path: Path, rows: Sequence[Row]) -> None:
@@ -174,6 +197,23 @@ def load_build(module: str) -> Build:
     return cast(Build, build)
 
 
+def _known(options: argparse.Namespace) -> list[Row]:
+    """The rows that stay in the file. Raises InputError without a file, or if it holds none."""
+    if not options.update:
+        return []
+    if options.json is None:
+        raise InputError("--update is of a file, which --json names")
+    return read_rows(options.json) if options.json.exists() else []
+
+
+def _rows(table: Table, names: Sequence[str], options: argparse.Namespace) -> Iterator[Row]:
+    """The rows of those names, as they are measured, or as they were."""
+    if options.measured is None:
+        return _measure_apart(table, names, options)
+    found = read_rows(options.measured)
+    return (r for r in found if r.name in names and r.precision in options.precision)
+
+
 def _measure_here(table: Table, names: Sequence[str], options: argparse.Namespace) -> Iterator[Row]:
     setting = Setting(
         None if options.peers_only else load_build(options.ours),
@@ -201,9 +241,7 @@ def _measure_apart(
         lock = Path(folder, "gpu")
         futures = [pool.submit(_measure_child, table, name, options, lock) for name in names]
         for future in futures:
-            for row in future.result():
-                print(shown(row), flush=True)
-                yield row
+            yield from future.result()
 
 
 def _measure_child(table: Table, name: str, options: argparse.Namespace, lock: Path) -> list[Row]:

@@ -243,8 +243,8 @@ def table(child: str) -> Table:
 
 WRITES = """
 import json, sys
-path = sys.argv[sys.argv.index("--json") + 1]
-row = {"table": "made up", "name": "one", "precision": "tf32", "decides": True, "baseline": 10.0,
+path, name = (sys.argv[sys.argv.index(flag) + 1] for flag in ("--json", "--rows"))
+row = {"table": "made up", "name": name, "precision": "tf32", "decides": True, "baseline": 10.0,
        "roof": 1.0, "tolerance": 1e-3, "notes": [], "environment": {}, "launch": None,
        "timed": [{"name": "t", "ours": True, "hot": [1.0], "cold": [], "provenance": "",
                   "error": {"norm": 0.0, "largest": 0.0}, "candidates": {},
@@ -277,6 +277,32 @@ def test_rows_are_measured_apart_and_judged(child: Any, capsys: Any, tmp_path: P
     assert main(table(""), "", arguments) == 0
     assert "1 rows" in capsys.readouterr().out
     assert [r.name for r in table_cuda.read_rows(tmp_path / "out.json")] == ["one"]
+
+
+def test_other_rows_of_a_file_stay_and_what_is_measured_is_judged_again(
+    child: Any, capsys: Any, tmp_path: Path
+):
+    child(WRITES)
+    path = tmp_path / "out.json"
+    file = ["--json", str(path)]
+    assert main(table(""), "", ["--rows", "two", *file]) == 0
+    assert main(table(""), "", ["--rows", "one", *file, "--update"]) == 0
+    assert [r.name for r in table_cuda.read_rows(path)] == ["one", "two"]
+    capsys.readouterr()
+    assert main(table(""), "", ["--measured", str(path)]) == 0
+    assert "2 rows" in capsys.readouterr().out
+    assert main(table(""), "", ["--measured", str(path), "--rows", "two"]) == 0
+    assert "1 rows" in capsys.readouterr().out
+    assert main(table(""), "", ["--update"]) == 1
+    assert "--json names" in capsys.readouterr().err
+
+
+def test_rows_of_several_commits_are_said_to_be():
+    one, two = (
+        Row("t", n, "tf32", True, None, 1.0, 1.0, (), environment={"commit": n}) for n in "ab"
+    )
+    assert table_cuda.commits_of([one, one]) == []
+    assert table_cuda.commits_of([one, two]) == ["measured at several commits: a (1), b (1)"]
 
 
 def test_a_fault_loses_one_row_and_check_names_it(child: Any, capsys: Any):
