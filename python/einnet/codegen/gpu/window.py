@@ -46,10 +46,30 @@ from einnet.expr.index import (
 from einnet.expr.nodes import Body, Read, Scope, Tensor
 from einnet.expr.program import Definition
 
+
+@dataclass(frozen=True)
+class _Aim:
+    """What a tile is made for. A window has at most `budget` bytes: small ones leave room for
+    several blocks on a multiprocessor, large ones overlap less. There are `blocks`, or the tile is
+    made smaller: two for each multiprocessor of an H100, or, where one wave of blocks does it all,
+    three for every four. `run` is what copying a run costs besides its own bytes."""
+
+    budget: int
+    blocks: int
+    run: int
+
+
+_LINE_BYTES = 128
 _SLACK = 1024
-_BUDGETS = (24 * 1024, 48 * 1024 - _SLACK)
-"""Bytes of windows that are offered: small ones leave room for several blocks on a multiprocessor,
-large ones overlap less. Runs may be a vector longer; a block has 48 KB of static shared memory."""
+_SMALL, _LARGE = 24 * 1024, 48 * 1024 - _SLACK
+"""Runs may be a vector longer; a block has 48 KB of static shared memory."""
+
+_AIMS = (
+    _Aim(_SMALL, 264, 0),
+    _Aim(_SMALL, 264, _LINE_BYTES),
+    _Aim(_LARGE, 264, 0),
+    _Aim(_SMALL, 100, _LINE_BYTES),
+)
 
 _FEWEST = 4
 """A tensor of which a position reads fewer elements than this is no sum to stage."""
@@ -57,17 +77,10 @@ _FEWEST = 4
 _SCATTERED = 2
 """A warp's read is worth staging if it touches this many times the sectors that it has to."""
 
-_BLOCKS = (264, 100)
-"""Two blocks for each multiprocessor of an H100, and three for every four: tiles are made smaller
-where there would be fewer. What is as fast as its slowest block may want few that copy less."""
-
 _NARROW = 0.15
 """What it costs that copies are half as wide."""
 
 _SECTOR_BYTES = 32
-_LINE_BYTES = 128
-"""What copying a run costs besides its own bytes: where it begins and ends in the midst of one."""
-
 _WARP = 32
 _THREADS = (64, 256)
 _FEW_COPIES = 4
@@ -110,12 +123,12 @@ def windows(definition: Definition, buffers: Mapping[str, Buffer]) -> tuple[Wind
     if one is None:
         return ()
     found: list[Window] = []
-    for blocks, budget in product(_BLOCKS, _BUDGETS):
-        tile = _tile(shape, one, budget, points, blocks)
+    for aim in _AIMS:
+        tile = _tile(shape, one, points, aim)
         if tile is None:
             continue
         layout = layout_of(scope, buffers, result, Window(operand, tile, repeats, 64), tensor)
-        if layout is None or layout.bytes > budget + _SLACK:
+        if layout is None or layout.bytes > aim.budget + _SLACK:
             continue
         wanted = max(prod(tile), layout.copies(_FEW_COPIES))
         least, most = _THREADS
@@ -315,11 +328,8 @@ def _run(buffer: Buffer, extents: Sequence[int], whole: Sequence[bool]) -> tuple
     return run, inner
 
 
-def _tile(
-    shape: Sequence[int], one: Layout, budget: int, points: int, enough: int
-) -> tuple[int, ...] | None:
-    """The tile whose windows take the least copying, with `enough` blocks; None if all are too
-    large."""
+def _tile(shape: Sequence[int], one: Layout, points: int, aim: _Aim) -> tuple[int, ...] | None:
+    """The tile whose windows take the least copying; None if all are too large."""
     sides = [_sides(extent) for extent in shape]
     for d, extent in enumerate(shape):
         # A few elements side by side are not torn apart: runs would be no vectors.
@@ -336,9 +346,9 @@ def _tile(
         ]
         window = prod(extents) * one.size
         # A run is a vector longer at most, at each end.
-        if window > budget:
+        if window > aim.budget:
             continue
-        window += _LINE_BYTES * prod(extents[d] for d in one.outer)
+        window += aim.run * prod(extents[d] for d in one.outer)
         blocks = prod(-(-extent // side) for extent, side in zip(shape, tile, strict=True))
         narrow = sum(
             one.steps[f"%p{d}"] * side % most != 0
@@ -346,7 +356,7 @@ def _tile(
             for d, (extent, side) in enumerate(zip(shape, tile, strict=True))
             if side < extent
         )
-        cost = window * blocks * max(1.0, enough / blocks) * (1 + _NARROW * narrow)
+        cost = window * blocks * max(1.0, aim.blocks / blocks) * (1 + _NARROW * narrow)
         if best is None or (cost, -positions) < (best[0], -prod(best[1])):
             best = cost, tile
     return None if best is None else best[1]
