@@ -12,7 +12,7 @@ largest operand, in units of 2^20 bytes.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
@@ -26,7 +26,7 @@ from bench.operators import DTYPES
 from bench.roofline import ELEMENT, ELEMENT_BYTES, H100
 from bench.rows_cuda import Contest, Setting, device_facts, locked, run_contest
 from bench.table_cuda import Table, main
-from bench.verdict import Row, Timed, judge_kernels
+from bench.verdict import Row, Timed, Verdict, fastest, judge_kernels, ratio
 from einnet.expr.interpreter import Float64, evaluate_at
 from einnet.expr.nodes import Tensor
 from einnet.expr.program import Definition, Program
@@ -294,6 +294,36 @@ def _timed(
     )
 
 
+def by_size(rows: Sequence[Row]) -> tuple[str, ...]:
+    """A Markdown table: of each kernel and size our microseconds, and the share of the bandwidth
+    that the driver's copy has, in each precision."""
+    found = {(row.name, row.precision): row for row in rows}
+    precisions = list(dict.fromkeys(row.precision for row in rows))
+    lines = [
+        f"| {', '.join(precisions)} | {' | '.join(f'{m} MB' for m in MEGABYTES)} |",
+        "|---" * (1 + len(MEGABYTES)) + "|",
+    ]
+    for kernel in KERNELS:
+        name = f"{kernel.kind}: {kernel.name}"
+        cells = [
+            ", ".join(_cell(found.get((f"{name} {m} MB", p))) for p in precisions)
+            for m in MEGABYTES
+        ]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return tuple(lines)
+
+
+def _cell(row: Row | None) -> str:
+    mine = None if row is None else fastest(row, ours=True)
+    taken = None if mine is None else mine.median()
+    share = None if row is None else ratio(row)
+    return "-" if taken is None or share is None else f"{taken:.1f} us {share:.0%}"
+
+
+def judge(rows: Sequence[Row]) -> Verdict:
+    return replace(judge_kernels(rows), lines=by_size(rows))
+
+
 TABLE = Table(
     "kernels",
     "bench.kernels",
@@ -301,7 +331,7 @@ TABLE = Table(
     ("fp32", "fp16"),
     blank,
     measure,
-    judge_kernels,
+    judge,
     ("copy",),
 )
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from bench.contender import Error
 from bench.kernels import (
     KERNELS,
     MEGABYTES,
     TABLE,
     Kernel,
     blank,
+    by_size,
     bytes_of,
     sampled,
     workload,
 )
 from bench.roofline import ELEMENT_BYTES
+from bench.verdict import Timed
 
 from einnet.expr.check import check_program
 from einnet.expr.program import Program
@@ -107,3 +112,17 @@ def test_large_rows_decide():
     row = blank("transpose: matrix 256 MB", "fp16")
     assert row.table == "transpose"
     assert row.roof == pytest.approx(2 * 256 * 2**20 / 3.0e12 * 1e6)
+
+
+def test_the_table_by_size_has_shares_of_the_copy():
+    row = replace(
+        blank("copy: copy 4 MB", "fp32"),
+        timed=(
+            Timed("einnet", True, (2.0, 2.0), (), Error(0.0, 0.0)),
+            Timed("copy", False, (1.5, 1.5), (), Error(0.0, 0.0)),
+        ),
+    )
+    heading, _, first, second, *_ = by_size([row])
+    assert heading == "| fp32 | 1 MB | 4 MB | 16 MB | 64 MB | 256 MB |"
+    assert first == "| copy: copy | - | 2.0 us 75% | - | - | - |"
+    assert second.startswith("| copy: bias+relu nhwc | - | - |")
