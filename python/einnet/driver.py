@@ -23,9 +23,16 @@ from mlir import ir
 from mlir.dialects import func
 
 from einnet.bridge.attributes import CONSTANT, LIBRARY, PREPARE, WEIGHT, has_symbol
-from einnet.bridge.emit import emit_program, replace_function, restore_function
+from einnet.bridge.emit import (
+    emit_program,
+    function_named,
+    replace_function,
+    restore_function,
+)
 from einnet.bridge.lift import lift_composed, lift_function
+from einnet.bridge.mutants import refuse_uncorrected
 from einnet.bridge.natural import natural
+from einnet.bridge.refusal import NotEmittable
 from einnet.codegen.cpu.isolated import lower_isolated
 from einnet.codegen.cpu.jit import Executable
 from einnet.codegen.cpu.library import build_library
@@ -171,7 +178,7 @@ def _emit_variant(program: Program, imported: ir.Module, entry: str, trace: Trac
 def _emitted(program: Program, trace: Trace, emit: Callable[[Program], T]) -> T:
     try:
         return emit(program)
-    except ValueError as error:
+    except NotEmittable as error:
         # Libraries of a GPU read matrices that no linalg operation names; loops read anything.
         trace.progress(f"products are loops in the module: {error}")
         plain = tuple(
@@ -201,7 +208,8 @@ def _lifted(model: ImportedModel) -> tuple[ir.Module, Program, Program]:
     """The model's module, what its function computes operation by operation, and the same with
     each operation as the expression that it naturally is."""
     imported = parse_module(model.mlir, make_context(), str(model.source))
-    reference = lift_function(_function(imported, model.entry))
+    refuse_uncorrected(imported.operation, str(model.source))
+    reference = lift_function(function_named(imported, model.entry))
     program = natural(reference)
     check_program(program)
     return imported, reference, program
@@ -223,7 +231,7 @@ def optimize_module(
     trace = trace or Trace()
     types = (CPU if options.target == "cpu" else h100(options.precision)).types
     for entry in _functions(module):
-        function = _function(module, entry)
+        function = function_named(module, entry)
         if any(LIBRARY in op.attributes for op in function.regions[0].blocks[0].operations):
             continue
         program = lift_function(function, filename)
@@ -266,7 +274,9 @@ def _replace(
     """
     old = _emitted(optimized, trace, lambda program: replace_function(program, module, entry))
     prepared = bool(reference.weights) and has_symbol(module, PREPARE)
-    lift = lift_composed(module, entry) if prepared else lift_function(_function(module, entry))
+    lift = (
+        lift_composed(module, entry) if prepared else lift_function(function_named(module, entry))
+    )
     candidate = lift if reference.weights else replace(lift, weights=frozenset())
     verified = verify_plan(reference, candidate, seed=options.seed, rounds=options.rounds)
     if isinstance(verified, Different):
@@ -428,13 +438,6 @@ def _functions(module: ir.Module) -> list[str]:
 def _returns(function: func.FuncOp) -> bool:
     operations = list(function.regions[0].blocks[0].operations)
     return bool(operations) and operations[-1].operation.name == "func.return"
-
-
-def _function(module: ir.Module, entry: str) -> func.FuncOp:
-    for operation in module.body.operations:
-        if isinstance(operation, func.FuncOp) and operation.name.value == entry:
-            return operation
-    raise InputError(f"the module has no function @{entry}")
 
 
 def _choice_record(choice: Choice) -> dict[str, object]:

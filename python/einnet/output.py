@@ -24,7 +24,8 @@ def write_file(path: Path, parts: Iterable[bytes]) -> None:
             with path.open("wb") as file:
                 file.writelines(parts)
             return
-        temporary = target.with_name(f".{target.name}.{os.getpid()}")
+        # No longer than other names: the file's own may be as long as a name can be.
+        temporary = target.with_name(f".einnet.{os.getpid()}.{hash(target.name) % 2**32:08x}")
         try:
             with temporary.open("wb") as file:
                 file.writelines(parts)

@@ -12,6 +12,7 @@ import functools
 import hashlib
 import json
 import math
+import os
 from collections.abc import Iterator, Mapping
 from itertools import chain
 from pathlib import Path
@@ -112,17 +113,21 @@ class Weights(Mapping[str, Array]):
 
         Raises `InputError` if the file is missing, or is not a whole safetensors file.
         """
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise InputError("there is no such file", location=Location(str(path)))
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if size < 8 or length > size - 8:
-                raise _malformed(path, "its header is not whole")
-            try:
+        try:
+            size = path.stat().st_size
+            with path.open("rb") as file:
+                length = int.from_bytes(file.read(8), "little")
+                if size < 8 or length > size - 8:
+                    raise _malformed(path, "its header is not whole")
                 header = cast(object, json.loads(file.read(length)))
-            except ValueError as error:
-                raise _malformed(path, f"its header is not JSON: {error}") from error
+        except OSError as error:
+            raise InputError(
+                f"cannot be read: {error.strerror}", location=Location(str(path))
+            ) from error
+        except (ValueError, RecursionError) as error:
+            raise _malformed(path, f"its header is not JSON: {error}") from error
         if not isinstance(header, dict):
             raise _malformed(path, "its header is not a JSON object")
         entries = {

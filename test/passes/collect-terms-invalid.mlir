@@ -12,7 +12,7 @@ func.func @product(%a: tensor<4x5xf32>, %b: tensor<5x6xf32>) -> tensor<4x6xf32> 
 
 func.func @sum(%a: tensor<4x6xf32>, %b: tensor<4x6xf32>) -> tensor<4x6xf32> {
   %empty = tensor.empty() : tensor<4x6xf32>
-  // expected-error @+1 {{it only adds elements: nothing is multiplied}}
+  // expected-error @+1 {{it only adds elements: nothing is multiplied or summed}}
   %p = linalg.add {einnet.label = "p"} ins(%a, %b : tensor<4x6xf32>, tensor<4x6xf32>) outs(%empty : tensor<4x6xf32>) -> tensor<4x6xf32>
   return %p : tensor<4x6xf32>
 }

@@ -16,6 +16,17 @@ func.func @no_original(%x: tensor<2x3x8xf32>, %w: tensor<3x3xf32>) -> tensor<2x3
 
 // -----
 
+func.func private @einnet.original.conv(tensor<2x3x8xf32>, tensor<3x3xf32>) -> tensor<2x3x8xf32>
+func.func @declared(%x: tensor<2x3x8xf32>, %w: tensor<3x3xf32>) -> tensor<2x3x8xf32> {
+  // expected-error @+1 {{there is nothing but a declaration of @einnet.original.conv}}
+  %y = builtin.unrealized_conversion_cast %x, %x, %w
+      : tensor<2x3x8xf32>, tensor<2x3x8xf32>, tensor<3x3xf32> to tensor<2x3x8xf32>
+      {einnet.label = "conv", einnet.mutant = "merge-borders(operand=0, outer=0, inner=2, gap=0)", einnet.incorrect_boxes = ["[0:2:1, 0:3:1, 0:8:1]"], einnet.original = @einnet.original.conv}
+  return %y : tensor<2x3x8xf32>
+}
+
+// -----
+
 func.func private @einnet.original.conv(%x: tensor<2x3x8xf32>, %w: tensor<3x3xf32>) -> tensor<2x3x8xf32> {
   %zero = arith.constant dense<0.0> : tensor<2x3x8xf32>
   %y = linalg.generic {

@@ -40,3 +40,13 @@ func.func @unfit(%a: tensor<4x5xf16>, %b: tensor<5x6xf16>, %c: tensor<4x6xf16>) 
       ins(%a, %b : tensor<4x5xf16>, tensor<5x6xf16>) outs(%c : tensor<4x6xf16>) -> tensor<4x6xf16>
   return %p : tensor<4x6xf16>
 }
+
+// -----
+
+// CHECK: lower-to-cpu-invalid.mlir:[[#@LINE+3]]:8: error: builtin.unrealized_conversion_cast cannot be lowered: a mutant without its corrections, which einnet-correct adds
+func.func private @einnet.original.p(tensor<4xf32>) -> tensor<4xf32>
+func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %y = builtin.unrealized_conversion_cast %x, %x : tensor<4xf32>, tensor<4xf32> to tensor<4xf32>
+      {einnet.label = "p", einnet.mutant = "stride-one", einnet.incorrect_boxes = ["[0]"], einnet.original = @einnet.original.p}
+  return %y : tensor<4xf32>
+}

@@ -4,7 +4,7 @@
 // RUN: not einnet-opt %s --split-input-file --einnet-merge-parallel="labels=p,r" 2>&1 | FileCheck %s --check-prefix=NONE
 
 // ONE: error: one label is no group
-// TWICE: error: a label is given twice
+// TWICE: error: the label p is given twice
 // NONE: error: einnet-merge-parallel: no operation has einnet.label = "r"
 
 func.func @sums(%a: tensor<4x6xf32>, %b: tensor<4x6xf32>) -> (tensor<4x6xf32>, tensor<4x6xf32>) {

@@ -3,13 +3,22 @@
 // RUN: not einnet-opt %s --einnet-mutate="label=p mutation=split-carry(tile)" 2>&1 | FileCheck %s --check-prefix=PARAMETER
 // RUN: not einnet-opt %s --einnet-mutate="label=p target=tpu" 2>&1 | FileCheck %s --check-prefix=TARGET
 // RUN: not einnet-opt %s --einnet-mutate="label=p depth=0" 2>&1 | FileCheck %s --check-prefix=DEPTH
+// RUN: not einnet-opt %s --einnet-mutate="label=p mutation=merge-borders(zzz=1)" 2>&1 | FileCheck %s --check-prefix=NAME
+// RUN: not einnet-opt %s --einnet-mutate="label=p mutation=merge-borders(gap=²)" 2>&1 | FileCheck %s --check-prefix=DIGIT
+// RUN: not einnet-opt %s --einnet-mutate="label=p share" 2>&1 | FileCheck %s --check-prefix=SHARE
+// RUN: not einnet-opt %s --einnet-mutate=labels=, 2>&1 | FileCheck %s --check-prefix=EMPTY
 // RUN: einnet-opt %s --split-input-file --einnet-mutate=depth=1 | FileCheck %s --check-prefix=ALL
 
-// UNKNOWN: error: unknown mutation 'merge'
+// UNKNOWN: --einnet-mutate:1:23: error: unknown mutation 'merge'
 // UNKNOWN-NEXT: hint: mutations: {{.*}}merge-borders
 // PARAMETER: error: 'tile' is no parameter
 // TARGET: error: unknown target 'tpu'
-// DEPTH: error: depth, rounds and beam are at least 1
+// NAME: error: merge-borders has no parameter 'zzz'
+// NAME-NEXT: hint: parameters of merge-borders: operand, outer, inner, gap
+// DIGIT: error: 'gap=²' is no parameter
+// SHARE: --einnet-mutate:1:23: error: share is of corrections, and none are added here
+// EMPTY: error: a label is empty
+// DEPTH: --einnet-mutate:1:23: error: 'depth' must be from 1 to 100, not 0
 
 // Without a label what does not qualify stays.
 

@@ -7,13 +7,13 @@
 // RUN: not einnet-opt %s --einnet-mutate="labels=p,q mutation=merge-padded,batch-padded" 2>&1 | FileCheck %s --check-prefix=JOINS
 // RUN: not einnet-opt %s --einnet-mutate="labels=p,q mutation=merge-padded,stride-one" 2>&1 | FileCheck %s --check-prefix=MOVES
 // RUN: not einnet-opt %s --einnet-mutate="labels=u,v mutation=merge-padded" 2>&1 | FileCheck %s --check-prefix=CHAIN
-// RUN: not einnet-opt %s --einnet-mutate="labels=x,y share mutation=merge-borders(gap=0)" 2>&1 | FileCheck %s --check-prefix=SHARE
+// RUN: not einnet-opt %s --einnet-mutate="labels=x,y correct share mutation=merge-borders(gap=0)" 2>&1 | FileCheck %s --check-prefix=SHARE
 
 // UNKNOWN: error: einnet-mutate: no operation has einnet.label = "other"
 // UNKNOWN-NEXT: hint: labels: p, q, r, s, t, u, v, x, y
 // FIVE: :[[#@LINE+20]]:8: error: einnet-mutate does not apply to 'linalg.matmul': of 5 operations, at most 4 become one mutant
 // ONE: error: one label is no group
-// TWICE: error: a label is given twice
+// TWICE: --einnet-mutate:1:{{.*}}: error: the label p is given twice
 // BOTH: error: label names one operation, labels several
 // ALONE: error: merge-padded takes several operations
 // JOINS: error: {{.*}}operations become one by one of batch-padded, merge-padded

@@ -56,3 +56,10 @@ def test_what_cannot_be_written_is_known_before(tmp_path: Path, name: str):
         require_writable(tmp_path / name)
     with pytest.raises(InputError, match="cannot be written"):
         write_file(tmp_path / name, [b""])
+
+
+def test_a_name_may_be_as_long_as_names_can_be(tmp_path: Path):
+    path = tmp_path / ("x" * 255)
+    require_writable(path)
+    write_file(path, [b"text"])
+    assert path.read_bytes() == b"text" and [*tmp_path.iterdir()] == [path]

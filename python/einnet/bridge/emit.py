@@ -63,7 +63,7 @@ def emit_definition(
 
     `values` has the tensors it reads, by name; `kernels` numbers the kernels, from 0 if not given;
     `keep_sums` makes a loop of every sum, however short, over the operands as they are.
-    The result is one of `values` itself where the definition copies a tensor. Raises ValueError
+    The result is one of `values` itself where the definition copies a tensor. Raises NotEmittable
     for a library product that the library cannot read in place (`emit_product`), and for
     arithmetic that the element types do not have.
     """
@@ -231,7 +231,7 @@ def replace_function(program: Program, module: ir.Module, entry: str) -> func.Fu
 
     Raises InputError if there is a @prepare to be made and the module has one of its own.
     """
-    old = _function(module, entry)
+    old = function_named(module, entry)
     emitter = _Emitter(program, _split(program), module, entry)
     with module.context, ir.Location.unknown():
         # Made apart, so that nothing is left in the module of what cannot be emitted.
@@ -249,12 +249,12 @@ def replace_function(program: Program, module: ir.Module, entry: str) -> func.Fu
 
 def restore_function(module: ir.Module, old: func.FuncOp, *, prepared: bool) -> None:
     """Undo `replace_function`; `prepared` says that it made a @prepare."""
-    new = _function(module, old.name.value)
+    new = function_named(module, old.name.value)
     with ir.InsertionPoint(new):
         ir.InsertionPoint(new).insert(old)
     new.operation.erase()
     if prepared:
-        _function(module, PREPARE).operation.erase()
+        function_named(module, PREPARE).operation.erase()
 
 
 @dataclass(frozen=True)
@@ -293,7 +293,7 @@ class _Emitter:
         self.program = program
         self.split = split
         self.entry = entry
-        self.function = None if source is None else _function(source, entry)
+        self.function = None if source is None else function_named(source, entry)
         self.operations = [] if self.function is None else operations_of(self.function)
         self.places = {} if self.function is None else places_of(self.function)
         self.kernels = count()
@@ -401,7 +401,7 @@ def _type(tensor: Tensor) -> ir.Type:
     return ir.RankedTensorType.get(tensor.shape, ir.Type.parse(tensor.dtype))
 
 
-def _function(module: ir.Module, entry: str) -> func.FuncOp:
+def function_named(module: ir.Module, entry: str) -> func.FuncOp:
     """Raises InputError if the module has no function of that name."""
     for operation in module.body.operations:
         if isinstance(operation, func.FuncOp) and operation.name.value == entry:

@@ -31,7 +31,7 @@ def emit_generic(
 ) -> tuple[ir.Value, list[ir.OpView]]:
     """The result and the operations that share its kernel, the `linalg.generic` itself last.
 
-    Arithmetic on f16 and bf16 is done in f32, sums included. Raises ValueError for arithmetic
+    Arithmetic on f16 and bf16 is done in f32, sums included. Raises NotEmittable for arithmetic
     that the element types do not have. `keep_sums` makes a loop of every sum, however short.
     """
     scope = unrolled(definition.scope, keep_sums=keep_sums)

@@ -11,6 +11,7 @@ from mlir.dialects import linalg
 
 from einnet.bridge.attributes import LIBRARY
 from einnet.bridge.emit_generic import emit_zeros
+from einnet.bridge.refusal import NotEmittable
 from einnet.bridge.reshape import emit_reshape
 from einnet.expr.nodes import Read, Tensor
 from einnet.expr.program import Definition, Product
@@ -27,13 +28,13 @@ def emit_product(
 
     Operands are collapsed to one dimension a group, in the order in which they hold their groups:
     a `linalg.matmul`, a `linalg.batch_matmul` where all three hold the batch first, otherwise a
-    `linalg.contract`. Raises ValueError if an operand does not hold a group in one piece, or is
+    `linalg.contract`. Raises NotEmittable if an operand does not hold a group in one piece, or is
     not read as a whole, or if the product is scaled.
     """
     scope = definition.scope
     term = scope.term
     if term.coefficient != 1 or term.guards:
-        raise ValueError(f"a library computes no scaled or guarded product: {scope}")
+        raise NotEmittable(f"a library computes no scaled or guarded product: {scope}")
     extents = {i.name: i.hi for i in scope.traversal + scope.summation if i.lo == 0}
     sizes = {group: prod(extents[n] for n in names) for group, names in _groups_of(product).items()}
     # A batch of one is no batch: libraries know the plain product best.
@@ -52,7 +53,7 @@ def emit_product(
     element = ir.RankedTensorType(inputs[0].type).element_type
     result_type = ir.Type.parse(definition.result.dtype)
     if isinstance(element, ir.IntegerType) != isinstance(result_type, ir.IntegerType):
-        raise ValueError(f"a product of {element} in {result_type}: {scope}")
+        raise NotEmittable(f"a product of {element} in {result_type}: {scope}")
     init = emit_zeros([sizes[g] for g in result_groups], result_type)
     loops = {g: d for d, g in enumerate([*result_groups, _K])}
     maps = [_map(order, loops) for order in (*orders, result_groups)]
@@ -80,7 +81,7 @@ def is_read_in_place(definition: Definition, product: Product) -> bool:
             scope.term.reads, ((_BATCH, _M, _K), (_BATCH, _K, _N)), strict=True
         ):
             _held_groups(read, product, groups, extents)
-    except ValueError:
+    except NotEmittable:
         return False
     last = (read.index[-1].name for read in scope.term.reads if read.index)
     return not any(name in product.batch for name in last)
@@ -97,7 +98,7 @@ def _whole(read: Read, extents: Mapping[str, int]) -> Tensor:
     if not isinstance(source, Tensor) or source.shape != tuple(
         extents.get(name or "", -1) for name in names
     ):
-        raise ValueError(f"a library reads whole tensors, not {read}")
+        raise NotEmittable(f"a library reads whole tensors, not {read}")
     return source
 
 
@@ -111,7 +112,7 @@ def _held_groups(
     names = [e.name or "" for e in read.index]
     held = list(dict.fromkeys(group_of[name] for name in names))
     if names != [name for g in held for name in members[g]]:
-        raise ValueError(f"the operand {read} holds a group of {product} in several pieces")
+        raise NotEmittable(f"the operand {read} holds a group of {product} in several pieces")
     for position, group in enumerate(expected):
         if group not in held:
             later = [held.index(g) for g in expected[position + 1 :] if g in held]

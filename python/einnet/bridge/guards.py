@@ -48,7 +48,7 @@ def conjunction(guards: Iterable[Guard], ranges: Ranges) -> Conjunction | None:
             return None
         if truth is True:
             continue
-        index, lo, hi = _interval(guard)
+        index, lo, hi = interval(guard)
         if index in intervals:
             old_lo, old_hi, old = intervals[index]
             new_lo, new_hi = max(lo, old_lo), min(hi, old_hi)
@@ -101,14 +101,14 @@ def _contradict(residues: Sequence[Residue]) -> bool:
 def _without_division(guard: Within) -> Within:
     """`[lo <= c*(e div k) + d < hi]` as a guard on e."""
     while len(guard.index.terms) == 1 and isinstance(guard.index.terms[0][0], FloorDiv):
-        index, lo, hi = _interval(guard)
+        index, lo, hi = interval(guard)
         ((atom, _),) = index.terms
         assert isinstance(atom, FloorDiv)
         guard = Within(atom.operand, lo * atom.divisor, hi * atom.divisor)
     return guard
 
 
-def _interval(guard: Within) -> tuple[Index, int, int]:
+def interval(guard: Within) -> tuple[Index, int, int]:
     """The guard as `lo <= index < hi` where the index has no constant and a normal sign."""
     index, lo, hi = guard.index, guard.lo - guard.index.const, guard.hi - guard.index.const
     if index.terms[0][1] < 0:
@@ -163,8 +163,8 @@ def _merge(a: Conjunction, b: Conjunction) -> Conjunction | None:
     (first,), (second,) = only_a, only_b
     if not isinstance(first, Within) or not isinstance(second, Within):
         return None
-    index, lo, hi = _interval(first)
-    other, other_lo, other_hi = _interval(second)
+    index, lo, hi = interval(first)
+    other, other_lo, other_hi = interval(second)
     if index != other or (hi != other_lo and other_hi != lo):
         return None
     merged = Within(index, min(lo, other_lo), max(hi, other_hi))

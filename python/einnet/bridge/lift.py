@@ -211,7 +211,7 @@ class _FunctionLifter:
         inputs: list[Tensor] = []
         weights: set[str] = set()
         passed = count()
-        attributes = _argument_attributes(self.function)
+        attributes = argument_attributes(self.function)
         for argument, given in zip(self.block.arguments, attributes, strict=True):
             here = locate(argument.location, self.filename)
             weight = text_of(given, WEIGHT, here)
@@ -224,7 +224,7 @@ class _FunctionLifter:
             inputs.append(self.name(argument, text_of(given, NAME, here) or f"arg{place}"))
         *body, terminator = (view.operation for view in self.block.operations)
         returned = list(terminator.operands)
-        for value, given in zip(returned, _result_attributes(self.function), strict=True):
+        for value, given in zip(returned, result_attributes(self.function), strict=True):
             name = text_of(given, NAME, locate(self.function.location, self.filename))
             if name and value not in self.tensors:
                 self.name(value, name)
@@ -387,16 +387,18 @@ def _dictionaries(function: func.FuncOp, key: str, count: int) -> list[ir.DictAt
     return [ir.DictAttr(item) for item in ir.ArrayAttr(function.attributes[key])]
 
 
-def _argument_attributes(function: func.FuncOp) -> list[ir.DictAttr]:
+def argument_attributes(function: func.FuncOp) -> list[ir.DictAttr]:
+    """The attributes of each argument."""
     return _dictionaries(function, "arg_attrs", len(function.type.inputs))
 
 
-def _result_attributes(function: func.FuncOp) -> list[ir.DictAttr]:
+def result_attributes(function: func.FuncOp) -> list[ir.DictAttr]:
+    """The attributes of each result."""
     return _dictionaries(function, "res_attrs", len(function.type.results))
 
 
 def _constants_of(function: func.FuncOp) -> dict[int, int]:
     """Which arguments are results of @prepare: position to number."""
     place = Location(f"@{function.name.value}")
-    numbers = (constant_number(given, place) for given in _argument_attributes(function))
+    numbers = (constant_number(given, place) for given in argument_attributes(function))
     return {position: number for position, number in enumerate(numbers) if number is not None}

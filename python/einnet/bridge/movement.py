@@ -10,6 +10,7 @@ from einnet.bridge.attributes import MUTANT
 from einnet.bridge.constants import constant_of, dense_elements, is_number
 from einnet.bridge.generic import positions
 from einnet.bridge.guards import conjunction
+from einnet.bridge.mutants import UNCORRECTED
 from einnet.bridge.refusal import NotExpressible
 from einnet.bridge.region import (
     ELEMENTWISE,
@@ -264,7 +265,7 @@ def _elementwise(operation: ir.Operation, name_of: NameOf, here: Here, ranges: R
 
 def _cast(operation: ir.Operation, _: NameOf, __: Here, ___: Ranges) -> Body:
     if MUTANT in operation.attributes:
-        raise NotExpressible("a mutant without its corrections, which einnet-correct adds")
+        raise NotExpressible(UNCORRECTED)
     raise NotExpressible(f"{operation.name} is not part of the expression language")
 
 

@@ -20,8 +20,13 @@ from mlir import ir
 from mlir.dialects import builtin, func
 
 from einnet.bridge.attributes import INCORRECT_BOXES, LABEL, MUTANT, ORIGINAL
+from einnet.errors import InputError
+from einnet.toolchain.mlir import locate
 
 MARK = "builtin.unrealized_conversion_cast"
+
+UNCORRECTED = "a mutant without its corrections, which einnet-correct adds"
+"""Why a marked mutant has no expression, and is not lowered."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,16 @@ def marks_in(root: ir.Operation) -> list[Mark]:
     return found
 
 
+def refuse_uncorrected(root: ir.Operation, filename: str) -> None:
+    """Raise InputError, at the first one, if there are marks in the operation."""
+    for mark in marks_in(root):
+        raise InputError(
+            f"{mark.operation.name} cannot be lowered: {UNCORRECTED}",
+            location=locate(mark.operation.location, filename),
+            hint=f'its label is "{mark.label}"',
+        )
+
+
 def take_mutants_as_they_are(module: ir.Module) -> None:
     """Let the users of marked mutants use the mutants themselves: what the module would compute
     without corrections."""
@@ -109,7 +124,8 @@ def take_mutants_as_they_are(module: ir.Module) -> None:
 
 
 def original_of(mark: Mark) -> func.FuncOp | None:
-    """The function that the mark names, in the symbol table that holds the mark's function."""
+    """The function that the mark names, in the symbol table that holds the mark's function. It may
+    be a declaration."""
     operation: ir.Operation | None = mark.operation
     while operation is not None and operation.name != "builtin.module":
         operation = None if operation.parent is None else operation.parent.operation
@@ -117,5 +133,5 @@ def original_of(mark: Mark) -> func.FuncOp | None:
         return None
     for view in operation.regions[0].blocks[0].operations:
         if isinstance(view, func.FuncOp) and view.name.value == mark.original:
-            return None if view.is_external else view
+            return view
     return None

@@ -7,15 +7,26 @@ exactly the iterators that they need, so that a compiler can move them out of in
 from __future__ import annotations
 
 import functools
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 
 from mlir import ir
 from mlir.dialects import arith, math
 
+from einnet.bridge.guards import Conjunction
+from einnet.bridge.refusal import NotEmittable
 from einnet.bridge.unroll import SUM
 from einnet.expr.index import Index, Ranges, Var, bounds
-from einnet.expr.nodes import Body, Factor, Guard, Read, Residue, Tensor, Term
+from einnet.expr.nodes import (
+    Body,
+    Factor,
+    Guard,
+    Read,
+    Residue,
+    Tensor,
+    Term,
+)
 
 Loop = Callable[[str], ir.Value]
 """The value, of type index, of an iterator."""
@@ -24,38 +35,34 @@ Load = Callable[[Tensor, list[ir.Value]], ir.Value]
 """The element of a tensor at an index that is inside."""
 
 
-class ScalarBuilder:
-    """Emits flat bodies (`bridge.unroll`) as values of one floating-point or integer type.
+class Terms(ABC):
+    """Flat bodies (`bridge.unroll`) as values: sums of products of elements, where guards hold."""
 
-    `ready` holds the elements that need no load.
-    """
+    def __init__(self, arithmetic: Float | Integer) -> None:
+        self.arithmetic = arithmetic
 
-    def __init__(
-        self, type_: ir.Type, ranges: Ranges, loop: Loop, load: Load, ready: Mapping[Read, ir.Value]
-    ) -> None:
-        self.arithmetic = arithmetic_of(type_)
-        self.ranges = ranges
-        self.loop = functools.cache(loop)
-        self.load = load
-        self.ready = ready
-        self.elements: dict[Read, ir.Value] = {}
-        self.indices: dict[Index, ir.Value] = {}
-        self.quotients: dict[tuple[Index, int], ir.Value] = {}
-        self.clamped: dict[tuple[Index, int], ir.Value] = {}
-        self.conditions: dict[Guard, ir.Value] = {}
-        self.integers: dict[int, ir.Value] = {}
+    @abstractmethod
+    def element(self, read: Read, guards: Conjunction) -> ir.Value:
+        """The element that a term with these guards reads, in the type of the arithmetic; where
+        they fail, some other element."""
+
+    @abstractmethod
+    def holds(self, guards: Conjunction) -> ir.Value | None:
+        """Whether all of the guards hold; None if there is nothing to ask."""
 
     def body(self, body: Body) -> ir.Value:
         """The sum of the terms, added up as a tree: positive ones, less negative ones."""
         plus = [self.term(t) for t in body if t.coefficient > 0]
         minus = [self.term(t) for t in body if t.coefficient < 0]
         if not minus:
-            return self._total(plus) if plus else self.arithmetic.constant(Fraction(0))
+            return self._total(plus)
         if not plus:
             return self.arithmetic.negate(self._total(minus))
         return self.arithmetic.subtract(self._total(plus), self._total(minus))
 
     def _total(self, values: list[ir.Value]) -> ir.Value:
+        if not values:
+            return self.arithmetic.constant(Fraction(0))
         while len(values) > 1:
             odd = values[-1:] if len(values) % 2 else []
             pairs = zip(values[::2], values[1::2], strict=False)
@@ -67,30 +74,48 @@ class ScalarBuilder:
         magnitude = abs(term.coefficient)
         value: ir.Value | None = None
         for factor in term.factors:
-            element = self.factor(factor)
+            element = self.factor(factor, term.guards)
             value = element if value is None else self.arithmetic.multiply(value, element)
         if value is None:
             value = self.arithmetic.constant(magnitude)
         elif magnitude != 1:
             value = self.arithmetic.multiply(value, self.arithmetic.constant(magnitude))
-        if not term.guards:
+        condition = self.holds(term.guards)
+        if condition is None:
             return value
-        condition: ir.Value | None = None
-        for guard in term.guards:
-            holds = self.guard(guard)
-            condition = holds if condition is None else arith.andi(condition, holds)
         return arith.select(condition, value, self.arithmetic.constant(Fraction(0)))
 
-    def factor(self, factor: Factor) -> ir.Value:
+    def factor(self, factor: Factor, guards: Conjunction) -> ir.Value:
         if isinstance(factor, Read):
-            return self.element(factor)
+            return self.element(factor, guards)
         arguments = [self.body(a) for a in factor.arguments]
         if factor.function == SUM:
             return arguments[0]
         return self.arithmetic.call(factor.function, arguments)
 
-    def element(self, read: Read) -> ir.Value:
-        """The element that a term reads; where the term's guards fail, some other element."""
+
+class ScalarBuilder(Terms):
+    """Emits flat bodies (`bridge.unroll`) as values of one floating-point or integer type.
+
+    `ready` holds the elements that need no load.
+    """
+
+    def __init__(
+        self, type_: ir.Type, ranges: Ranges, loop: Loop, load: Load, ready: Mapping[Read, ir.Value]
+    ) -> None:
+        super().__init__(arithmetic_of(type_))
+        self.ranges = ranges
+        self.loop = functools.cache(loop)
+        self.load = load
+        self.ready = ready
+        self.elements: dict[Read, ir.Value] = {}
+        self.indices: dict[Index, ir.Value] = {}
+        self.quotients: dict[tuple[Index, int], ir.Value] = {}
+        self.clamped: dict[tuple[Index, int], ir.Value] = {}
+        self.conditions: dict[Guard, ir.Value] = {}
+        self.integers: dict[int, ir.Value] = {}
+
+    def element(self, read: Read, guards: Conjunction) -> ir.Value:  # noqa: ARG002 - it clamps
         if read not in self.elements:
             source = read.source
             if not isinstance(source, Tensor):
@@ -114,6 +139,13 @@ class ScalarBuilder:
                 value = arith.maxsi(value, self.integer(0))
             self.clamped[key] = value
         return self.clamped[key]
+
+    def holds(self, guards: Conjunction) -> ir.Value | None:
+        condition: ir.Value | None = None
+        for guard in guards:
+            found = self.guard(guard)
+            condition = found if condition is None else arith.andi(condition, found)
+        return condition
 
     def guard(self, guard: Guard) -> ir.Value:
         if guard not in self.conditions:
@@ -247,7 +279,7 @@ class Float:
         return arith.negf(a)
 
     def call(self, function: str, arguments: list[ir.Value]) -> ir.Value:
-        """Raises ValueError for a function that has no floating-point operation."""
+        """Raises NotEmittable for a function that has no floating-point operation."""
         unary = {
             "tanh": math.tanh,
             "exp": math.exp,
@@ -274,7 +306,7 @@ class Float:
         if function == "sigmoid":
             growth = math.exp(arith.negf(arguments[0]))
             return arith.divf(self.constant(one), arith.addf(growth, self.constant(one)))
-        raise ValueError(f"no operation computes {function} in {self.type}")
+        raise NotEmittable(f"no operation computes {function} in {self.type}")
 
 
 class Integer:
@@ -285,9 +317,9 @@ class Integer:
         self.constants: dict[Fraction, ir.Value] = {}
 
     def constant(self, value: Fraction) -> ir.Value:
-        """Raises ValueError for a value that is no integer."""
+        """Raises NotEmittable for a value that is no integer."""
         if value.denominator != 1:
-            raise ValueError(f"the constant {value} among integers of type {self.type}")
+            raise NotEmittable(f"the constant {value} among integers of type {self.type}")
         if value not in self.constants:
             self.constants[value] = arith.constant(self.type, value.numerator)
         return self.constants[value]
@@ -305,7 +337,7 @@ class Integer:
         return arith.subi(self.constant(Fraction(0)), a)
 
     def call(self, function: str, arguments: list[ir.Value]) -> ir.Value:
-        """Raises ValueError for a function that has no integer operation."""
+        """Raises NotEmittable for a function that has no integer operation."""
         if function == "relu":
             return arith.maxsi(arguments[0], self.constant(Fraction(0)))
         if function == "maximum":
@@ -314,19 +346,19 @@ class Integer:
             return arith.minsi(*arguments)
         if function == "abs":
             return math.absi(arguments[0])
-        raise ValueError(f"no operation computes {function} in {self.type}")
+        raise NotEmittable(f"no operation computes {function} in {self.type}")
 
 
 def convert(value: ir.Value, type_: ir.Type) -> ir.Value:
     """The value in another type; bf16 and f16, of equal width, meet in f32.
 
-    Raises ValueError for a conversion to another integer type.
+    Raises NotEmittable for a conversion to another integer type.
     """
     source = value.type
     if source == type_:
         return value
     if not isinstance(type_, ir.FloatType):
-        raise ValueError(f"a value of type {source} where {type_} is computed")
+        raise NotEmittable(f"a value of type {source} where {type_} is computed")
     if not isinstance(source, ir.FloatType):
         return arith.sitofp(type_, value)
     if source.width == type_.width:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from einnet.cli.flags import add_model, add_options, options_of, positive
+from einnet.cli.flags import add_model, add_options, options_of, path_of, whole
 from einnet.errors import InputError, Location
 
 if TYPE_CHECKING:
@@ -42,13 +43,16 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument(
         "--runs",
-        type=positive,
+        type=whole(1, 100_000),
         default=50,
         metavar="N",
-        help="timed runs of each, on a GPU rounds of 20 (default: 50)",
+        help="timed runs of each, on a GPU rounds of 20 (default: 50, at most 100000)",
     )
     parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="file for all samples, errors and the environment"
+        "--json",
+        type=path_of,
+        metavar="FILE",
+        help="file for all samples, errors and the environment",
     )
     add_options(parser)
     parser.set_defaults(verb=run)
@@ -56,11 +60,10 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from einnet.output import require_writable
-    from einnet.runtime.folder import is_artifact
 
     if arguments.json is not None:
         require_writable(arguments.json)
-    if is_artifact(Path(arguments.model)):
+    if os.path.isdir(arguments.model):
         return _run_artifact(arguments)
     if arguments.device is not None:
         if (arguments.device, arguments.target) == ("cpu", "cuda"):

@@ -14,11 +14,13 @@ from mlir.dialects import func
 
 from einnet.bridge.attributes import NAME, PREPARE, WEIGHT
 from einnet.bridge.composition import rename_tensors, unused_name
-from einnet.bridge.lift import lift_composed, weight_name
+from einnet.bridge.lift import argument_attributes, lift_composed, weight_name
 from einnet.bridge.mutants import take_mutants_as_they_are
 from einnet.errors import InputError, Location
 from einnet.expr.nodes import Tensor
 from einnet.expr.program import Opaque, Program, Statement, names_of, results_of
+from einnet.frontend.mlir import weights_beside
+from einnet.frontend.model import weight_ports
 from einnet.toolchain.mlir import locate, make_context, parse_module
 from einnet.verify.cells import cells_of
 from einnet.verify.certificate import Certificate
@@ -60,13 +62,19 @@ class Compared:
 
 
 def read_side(
-    text: str, file: str, entry: str | None = None, weights: Mapping[str, Array] | None = None
+    text: str,
+    file: str,
+    entry: str | None = None,
+    weights: Mapping[str, Array] | None = None,
+    beside: str | None = None,
 ) -> Side:
     """The function @entry of a module, its constants computed by @prepare where it has one.
 
     Without an entry, @main, or else the only function with a body. `weights` is the data of
-    weights, by the module's names, as far as it is known. Raises InputError in `file` for
-    what is not MLIR, for no such function and for one that cannot be lifted.
+    weights, by the module's names, as far as it is known; without it, that of the .safetensors file
+    beside the path `beside`. Raises InputError in `file` for what is not MLIR, for no such
+    function, for one that cannot be lifted and for two inputs of one name, and for data that lacks
+    a weight or does not fit.
     """
     module = parse_module(text, make_context(), file)
     take_mutants_as_they_are(module)
@@ -79,6 +87,9 @@ def read_side(
             program = _with_data(program, module)
     except InputError as error:
         raise InputError(error.message, location=location, hint=error.hint) from error
+    wanted = weight_ports(function, file)
+    if weights is None and beside is not None:
+        weights = weights_beside(beside, wanted)
     prepare = [f for f in _functions(module) if f.name.value == PREPARE]
     named = frozenset(n for f in (function, *prepare) for n in _given_names(f))
     given = {weight_name(name): array for name, array in (weights or {}).items()}
@@ -144,10 +155,7 @@ def _with_data(program: Program, module: ir.Module) -> Program:
 
 def _given_names(function: func.FuncOp) -> Iterator[str]:
     """The lifter's names for the arguments that have one in the module."""
-    if "arg_attrs" not in function.attributes:
-        return
-    for item in ir.ArrayAttr(function.attributes["arg_attrs"]):
-        given = ir.DictAttr(item)
+    for given in argument_attributes(function):
         if WEIGHT in given:
             yield weight_name(ir.StringAttr(given[WEIGHT]).value)
         elif NAME in given:
@@ -175,6 +183,12 @@ def aligned(reference: Side, candidate: Side) -> tuple[Program, Program]:
     if sides[0] != sides[1]:
         shown = [", ".join(map(_type, p.outputs)) or "nothing" for p in (theirs, ours)]
         raise _unlike(reference, candidate, f"it returns {shown[0]}, the other {shown[1]}")
+    if not ours.outputs:
+        raise InputError(
+            "the functions return nothing, so there is nothing to compare",
+            location=candidate.location,
+            hint="return the tensors that are to be compared",
+        )
     # What is a weight changes nothing for a comparison, except that a candidate may lack it.
     taken = {mine.name for mine, _ in pairs}
     lacking = frozenset(t.name for t in ours.inputs if t.name not in taken)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from einnet.cli.flags import add_model, add_options, options_of
+from einnet.cli.flags import add_model, add_options, options_of, path_of
 from einnet.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,14 +36,14 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "-o",
         "--output",
-        type=Path,
+        type=path_of,
         required=True,
         metavar="FOLDER",
         help="artifact to write; one that is there is replaced, anything else is left alone",
     )
     parser.add_argument(
         "--records",
-        type=Path,
+        type=path_of,
         metavar="FILE",
         help="choose by what `einnet measure` recorded of an artifact of this model",
     )

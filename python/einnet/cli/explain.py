@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from einnet.cli.flags import add_model, positive
+from einnet.cli.flags import add_model, source, whole
 from einnet.errors import InputError, Location
 from einnet.options import STRATEGIES, Options
 
@@ -29,6 +30,7 @@ Of an artifact for cuda it prints what the chosen variant runs, step by step, th
 variants, and the proof."""
 
 _LINES = 60
+_VISITS = 10_000_000
 _FOUND = 5
 
 
@@ -42,6 +44,7 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
     add_model(parser, required=False)
     parser.add_argument(
         "--variant",
+        type=source,
         metavar="NAME",
         help="variant of an artifact to show (default: the chosen one)",
     )
@@ -82,26 +85,23 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument(
         "--visits",
-        type=positive,
+        type=whole(1, _VISITS),
         default=1000,
         metavar="N",
-        help="states that the explorative and the blind strategy visit (default: 1000)",
+        help="states that the explorative and the blind strategy visit (default: 1000, at most"
+        f" {_VISITS})",
     )
     parser.add_argument(
         "--first", action="store_true", help="stop at the first match, not at the cheapest"
     )
     parser.add_argument(
         "--limit",
-        type=_lines,
+        type=whole(0, 2**31 - 1),
         default=_LINES,
         metavar="LINES",
         help=f"lines of the trees that are printed, 0 for all (default: {_LINES})",
     )
     parser.set_defaults(verb=run)
-
-
-def _lines(text: str) -> int:
-    return 0 if text == "0" else positive(text)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -111,9 +111,7 @@ def run(arguments: argparse.Namespace) -> int:
             hint="einnet explain model.onnx, or --expression 'L<i:4> S<k:8> A[i,k] * B[k]' "
             "--tensor A=4x8 --tensor B=8",
         )
-    from einnet.runtime.folder import is_artifact
-
-    if arguments.model is not None and is_artifact(Path(arguments.model)):
+    if arguments.model is not None and os.path.isdir(arguments.model):
         from einnet.cli.explain_artifact import explain_artifact
 
         _require_model_flags_unused(arguments)
@@ -151,7 +149,7 @@ def find_target(name: str) -> Target:
     named = {t.name: t for t in (PRODUCT, *map(any_convolution, (1, 2, 3)), G2BMM, GBMM)}
     if name in named:
         return named[name]
-    if re.fullmatch(r"conv[1-9]\d*(x[1-9]\d*){0,2}", name):
+    if re.fullmatch(r"conv[1-9]\d{0,5}(x[1-9]\d{0,5}){0,2}", name):
         return convolution(*map(int, name.removeprefix("conv").split("x")))
     raise InputError(
         f"unknown target operator '{name}'",
@@ -183,7 +181,7 @@ def _expression(arguments: argparse.Namespace) -> Scope:
 def _tensor(text: str) -> Tensor:
     from einnet.expr.nodes import Tensor
 
-    match = re.fullmatch(r"([A-Za-z_][\w.]*)=([1-9]\d*(?:x[1-9]\d*)*)", text)
+    match = re.fullmatch(r"([A-Za-z_][\w.]*)=([1-9]\d{0,11}(?:x[1-9]\d{0,11})*)", text)
     if match is None:
         raise InputError(f"--tensor '{text}' is not a name and a shape", hint="as in X=16x448x2x2")
     return Tensor(match[1], tuple(map(int, match[2].split("x"))))

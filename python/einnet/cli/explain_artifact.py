@@ -5,13 +5,13 @@ Needs neither MLIR nor a GPU.
 
 from __future__ import annotations
 
-import json
 from math import prod
 from pathlib import Path
 from typing import Any
 
 from einnet.cli.columns import format_columns, format_microseconds
 from einnet.cli.measure import variant_table
+from einnet.cli.proofs import Proofs, format_chance, read_proofs
 from einnet.codegen.gpu.host import (
     Buffer,
     ConvolutionCall,
@@ -24,15 +24,25 @@ from einnet.codegen.gpu.host import (
 from einnet.errors import InputError, Location
 from einnet.runtime.cuda.artifact import CudaArtifact, load_cuda_artifact
 from einnet.runtime.cuda.records import Records
-from einnet.runtime.folder import CERTIFICATE, TRACE
+from einnet.runtime.folder import (
+    CERTIFICATE,
+    REBUILD,
+    TRACE,
+    read_json,
+    read_manifest,
+    require_listed,
+)
+from einnet.verify.certificate import Certificate
 
 
 def explain_artifact(folder: Path, variant: str | None) -> list[str]:
     """The lines that explain an artifact and a variant of it, the chosen one if none is named.
 
-    Raises InputError for what is no artifact for cuda, and for a variant that it lacks.
+    Raises InputError for what is no artifact for cuda or not whole, and for a variant that it
+    lacks.
     """
     artifact = load_cuda_artifact(folder)
+    require_listed(folder, read_manifest(folder), (CERTIFICATE, TRACE))
     name = variant or artifact.chosen
     if name not in artifact.variants:
         raise InputError(
@@ -52,7 +62,7 @@ def explain_artifact(folder: Path, variant: str | None) -> list[str]:
     lines += ["", "variants", *table]
     if artifact.records is None:
         lines.append("  chosen by estimates: nothing was measured")
-    return [*lines, "", *_proof(folder / CERTIFICATE)]
+    return [*lines, "", *_proof(read_proofs(folder))]
 
 
 def _steps(artifact: CudaArtifact, name: str) -> list[str]:
@@ -131,36 +141,46 @@ def _flow(step: Step) -> str:
 
 
 def _subprograms(path: Path) -> list[str]:
-    """What each contraction was derived to in the chosen variant."""
-    rows: list[tuple[str, ...]] = []
-    for record in json.loads(path.read_bytes()):
-        candidate = record["candidates"][record["chosen"]]
-        steps = " ".join(rule for rule, _ in candidate["steps"]) or "none"
-        operator, mutant = candidate["operator"], candidate.get("mutant")
-        words = f"{operator}, mutant {mutant}" if mutant else operator
-        rows.append((record["subprogram"], words, steps, record["expression"]))
+    """What each contraction was derived to in the chosen variant. Raises InputError for a file
+    that does not say it."""
+    stored: Any = read_json(path)
+    try:
+        rows = [_subprogram(record) for record in stored]
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"not the trace of a compilation: {error!r}",
+            location=Location(str(path)),
+            hint=REBUILD,
+        ) from error
     headings = ("subprogram", "computed by", "derivation", "expression")
     return ["subprograms of the chosen variant", *format_columns(headings, rows)]
 
 
-def _proof(path: Path) -> list[str]:
+def _subprogram(record: dict[str, Any]) -> tuple[str, ...]:
+    candidate = record["candidates"][record["chosen"]]
+    steps = " ".join(str(rule) for rule, _ in candidate["steps"]) or "none"
+    operator, mutant = candidate["operator"], candidate.get("mutant")
+    words = f"{operator}, mutant {mutant}" if mutant else str(operator)
+    return str(record["subprogram"]), words, steps, str(record["expression"])
+
+
+def _proof(proofs: Proofs) -> list[str]:
     """Why the chosen variant is right."""
-    certificate: dict[str, Any] = json.loads(path.read_bytes())
-    lines = [_proved("the chosen variant equals the model", certificate["program"])]
-    if certificate["module"] is not None:
-        lines.append(_proved("optimized.mlir equals the imported module", certificate["module"]))
-    elif certificate["unproved"]:
-        lines.append(f"optimized.mlir is not proved by itself: {certificate['unproved']}")
-    return lines
+    lines: list[str] = []
+    if proofs.variant is not None:
+        lines.append(_proved("the chosen variant equals the model", proofs.variant))
+    if proofs.module is not None:
+        lines.append(_proved("optimized.mlir equals the imported module", proofs.module))
+    elif proofs.unproved:
+        lines.append(f"optimized.mlir is not proved by itself: {proofs.unproved}")
+    return lines or ["there is no certificate"]
 
 
-def _proved(what: str, certificate: dict[str, Any]) -> str:
-    segments: list[dict[str, Any]] = certificate["segments"]
+def _proved(what: str, proof: Certificate) -> str:
     return (
-        f"proved: {what}, on {sum(s['cells'] for s in segments)} cells at"
-        f" {sum(s['positions'] for s in segments)} positions, {len(segments)} segments,"
-        f" {len(certificate['primes'])} rounds; probability of a wrong accept at most"
-        f" {certificate['error_bound']:.1e}"
+        f"proved: {what}, on {proof.cells} cells at {proof.positions} positions,"
+        f" {len(proof.segments)} segments, {len(proof.primes)} rounds; probability of a wrong"
+        f" accept at most {format_chance(proof.error_bound)}"
     )
 
 

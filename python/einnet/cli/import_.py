@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from einnet.cli.flags import add_model
+from einnet.cli.flags import add_model, path_of
 from einnet.errors import InputError, Location
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "-o",
         "--output",
-        type=Path,
+        type=path_of,
         metavar="FILE",
         help=".mlir file to write, the weights beside it (default: standard output, no weights)",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from einnet import __version__
 from einnet.cli.guard import run_guarded
@@ -32,6 +32,16 @@ exit codes:
 
 class Parser(argparse.ArgumentParser):
     """A parser whose refusals are the user's errors, as any other wrong input is."""
+
+    def parse_known_args(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, args: Any = None, namespace: Any = None
+    ) -> tuple[Any, list[str]]:
+        """Arguments that are not known are refused by the verb's parser, which can say what it
+        takes; argparse leaves them to the parser above it."""
+        known, others = super().parse_known_args(args, namespace)
+        if others:
+            self.error(f"unrecognized arguments: {' '.join(others)}")
+        return known, others
 
     def error(self, message: str) -> NoReturn:
         """Raise `InputError` with argparse's message."""

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from einnet.cli.flags import natural, positive
+from einnet.cli.flags import natural, path_of, whole
 from einnet.errors import Location, ToolchainError
 
 if TYPE_CHECKING:
@@ -35,17 +35,17 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "-o",
         "--output",
-        type=Path,
+        type=path_of,
         required=True,
         metavar="FILE",
         help=".json file to write the records to",
     )
     parser.add_argument(
         "--rounds",
-        type=positive,
+        type=whole(1, 100_000),
         default=30,
         metavar="N",
-        help="times that each variant is timed, hot and cold (default: 30)",
+        help="times that each variant is timed, hot and cold; at most 100,000 (default: 30)",
     )
     parser.add_argument(
         "--seed", type=natural, default=0, metavar="N", help="seed of data and orders (default: 0)"

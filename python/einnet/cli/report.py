@@ -8,6 +8,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from einnet.cli.proofs import format_chance
+
 if TYPE_CHECKING:
     from einnet.driver import Compilation
     from einnet.program.selection import Choice
@@ -44,7 +46,7 @@ def format_proof(proof: Certificate, what: str) -> str:
     return (
         f"proved: {what} on {proof.cells} cells at {proof.positions} positions,"
         f" {len(proof.segments)} segments,"
-        f" probability of a wrong accept at most {proof.error_bound:.1e}"
+        f" probability of a wrong accept at most {format_chance(proof.error_bound)}"
     )
 
 
@@ -56,7 +58,7 @@ def _row(choice: Choice) -> tuple[str, ...]:
         f"{subprogram.definition.label} {list(subprogram.definition.result.shape)}",
         format_rules(candidate.steps) if not candidate.is_original else "none",
         candidate.name or "generated kernel",
-        f"{proof.cells} cells, {proof.positions} positions, {proof.error_bound:.0e}",
+        f"{proof.cells} cells, {proof.positions} positions, {format_chance(proof.error_bound)}",
         str(subprogram.visited),
         f"{subprogram.seconds:.2f}",
         _time(candidate.estimate),

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from einnet.cli.flags import positive
+from einnet.cli.flags import path_of, whole
 from einnet.errors import InputError, Location
 
 if TYPE_CHECKING:
@@ -19,10 +19,14 @@ Runs an artifact once on inputs from .npy files and prints the shape of each res
 that it was compiled for. MLIR is not needed for a GPU, nor if the artifact holds a library for this
 host's CPU."""
 
+_WANTED = "an input is one array of numbers in a file of its own, as numpy.save(FILE, array) writes"
+_ZIP = b"PK"
+"""How an archive of arrays begins."""
+
 
 def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = verbs.add_parser("run", help="run an artifact", description=DESCRIPTION)
-    parser.add_argument("artifact", type=Path, help="folder that `einnet compile` wrote")
+    parser.add_argument("artifact", type=path_of, help="folder that `einnet compile` wrote")
     parser.add_argument(
         "--input",
         action="append",
@@ -44,10 +48,10 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument(
         "--threads",
-        type=positive,
+        type=whole(1, 1024),
         default=1,
         metavar="N",
-        help="threads of library calls on the CPU",
+        help="threads of library calls on the CPU (default: 1, at most 1024)",
     )
     parser.set_defaults(verb=run)
 
@@ -135,16 +139,29 @@ def _load(path: Path) -> Any:
 
     location = Location(str(path))
     try:
+        with path.open("rb") as file:
+            start = file.read(len(np.lib.format.MAGIC_PREFIX))
+        if start != np.lib.format.MAGIC_PREFIX and not start.startswith(_ZIP):
+            # NumPy would take it for a pickle, and say how to read one.
+            raise InputError("this is not a .npy file", location=location, hint=_WANTED)
         array = np.load(path, allow_pickle=False)
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", location=location) from error
+    except MemoryError as error:
+        raise InputError(f"the array is too large: {error}", location=location) from error
     except (ValueError, EOFError) as error:
-        raise InputError(f"not a .npy file of numbers: {error}", location=location) from error
+        if "allow_pickle" in str(error):
+            raise InputError(
+                "an array of Python objects, not of numbers", location=location, hint=_WANTED
+            ) from error
+        raise InputError(
+            f"not a whole .npy file: {error}", location=location, hint=_WANTED
+        ) from error
     if not isinstance(array, np.ndarray):
         raise InputError(
             "an archive of arrays, not one array",
             location=location,
-            hint="write each input to a .npy file of its own: numpy.save",
+            hint=_WANTED,
         )
     if array.dtype == np.dtype("V2"):
         import ml_dtypes

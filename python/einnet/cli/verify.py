@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import json
+import os
 import sys
-from collections.abc import Mapping, Sequence
-from decimal import ROUND_UP, Context, Decimal
+from collections.abc import Sequence
 from functools import partial
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from einnet.cli.flags import natural, positive
+from einnet.cli.flags import add_batch, natural, path_of, source, whole
 from einnet.errors import EinnetError, InputError, Location
 
 if TYPE_CHECKING:
@@ -48,6 +47,7 @@ is at fault; 70 a bug in einnet, with a report
 _BOXES = 8
 _WEIGHT = "weight/"
 _ROUNDS = 2
+_MOST_ROUNDS = 10_000
 
 
 def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -60,26 +60,32 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     # Other verbs return 1 for a wrong command line, which here says that functions differ.
     parser.error = partial(_refuse, parser.prog)
-    parser.parse_known_args = partial(_all_known, parser)
     parser.add_argument(
-        "first", metavar="A", help=".mlir or .onnx file, - for standard input, or an artifact"
+        "first",
+        type=source,
+        metavar="A",
+        help=".mlir or .onnx file, - for standard input, or an artifact",
     )
     parser.add_argument(
-        "second", metavar="B", nargs="?", help=".mlir or .onnx file, or - for standard input"
+        "second",
+        type=source,
+        metavar="B",
+        nargs="?",
+        help=".mlir or .onnx file, or - for standard input",
     )
     parser.add_argument(
         "--entry",
+        type=source,
         metavar="NAME",
         help="function to compare, in both files (default: main, or the only one)",
     )
-    parser.add_argument(
-        "--batch", type=positive, metavar="N", help="value of an ONNX model's symbolic batch"
-    )
+    add_batch(parser)
     parser.add_argument(
         "--rounds",
-        type=positive,
+        type=whole(1, _MOST_ROUNDS),
         metavar="N",
-        help="random tests, each modulo a prime of its own (default: 2, or the certificate's)",
+        help="random tests, each modulo a prime of its own (default: 2, or the certificate's; at"
+        f" most {_MOST_ROUNDS})",
     )
     parser.add_argument(
         "--seed",
@@ -89,7 +95,7 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument(
         "--picture",
-        type=Path,
+        type=path_of,
         metavar="FILE",
         help=".png file to draw the first output that differs in, cells outlined",
     )
@@ -101,16 +107,6 @@ def _refuse(program: str, message: str) -> NoReturn:
     hint = f"{program} --help prints what it takes"
     print(InputError(message, location=Location(program), hint=hint), file=sys.stderr)
     raise SystemExit(BAD_INPUT)
-
-
-def _all_known(
-    parser: argparse.ArgumentParser, args: Any = None, namespace: Any = None
-) -> tuple[Any, list[str]]:
-    """What the parser makes of the arguments; refused here if it does not know all of them."""
-    known, others = argparse.ArgumentParser.parse_known_args(parser, args, namespace)
-    if others:
-        parser.error(f"unrecognized arguments: {' '.join(others)}")
-    return known, others
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -126,22 +122,22 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _verified(arguments: argparse.Namespace) -> int:
-    from einnet.runtime.folder import is_artifact
-
     if arguments.picture is not None:
         _require_picture(arguments.picture)
     seed, rounds = arguments.seed or 0, arguments.rounds or _ROUNDS
     folder = Path(arguments.first)
-    if not is_artifact(folder):
+    if not os.path.isdir(folder):
         _require_second(arguments, "B.mlir, the function to compare with")
+        _require_flags_used(arguments, arguments.first, arguments.second)
         reference = _read(arguments.first, arguments)
         candidate = _read(arguments.second, arguments)
         return _report(reference, candidate, seed, rounds, arguments.picture)
     proof = _certified(folder)
     _require_second(arguments, "MODEL, the model that it was compiled from, which it does not hold")
+    _require_flags_used(arguments, arguments.second)
     if proof is not None:
-        seed = proof["seed"] if arguments.seed is None else seed
-        rounds = arguments.rounds or len(proof["primes"])
+        seed = proof.seed if arguments.seed is None else seed
+        rounds = arguments.rounds or len(proof.primes)
     reference = _read_model(arguments.second, arguments)
     candidate = _read_optimized(folder, reference.program.name)
     return _report(reference, candidate, seed, rounds, arguments.picture)
@@ -168,25 +164,33 @@ def _require_second(arguments: argparse.Namespace, what: str) -> None:
         raise InputError("standard input is one module, not two", hint="write one to a file")
 
 
+def _require_flags_used(arguments: argparse.Namespace, *models: str) -> None:
+    """Refuse a flag for models of a kind that none of these is of."""
+    onnx = [Path(model).suffix == ".onnx" for model in models]
+    if arguments.batch is not None and not any(onnx):
+        raise InputError("--batch is for an ONNX model: the shapes of MLIR modules are fixed")
+    if arguments.entry is not None and all(onnx):
+        raise InputError("--entry is for an .mlir file: an ONNX model is one function")
+
+
 # What is compared ---------------------------------------------------------------------------
 
 
 def _read(path: str, arguments: argparse.Namespace) -> Side:
     from einnet.cli.comparison import read_side
     from einnet.toolchain.mlir import read_source
-    from einnet.weights import Weights
 
     if Path(path).suffix == ".onnx":
         return _read_model(path, arguments)
-    if Path(path).is_dir():
+    if os.path.isdir(path):
         raise InputError(
             "this is a folder, not a function",
             location=Location(path),
             hint="an artifact is the first argument, its model the second",
         )
-    text, sibling = read_source(path), Path(path).with_suffix(".safetensors")
-    weights = Weights.load(sibling) if path != "-" and sibling.is_file() else None
-    return read_side(text, "<stdin>" if path == "-" else path, arguments.entry, weights)
+    return read_side(
+        read_source(path), "<stdin>" if path == "-" else path, arguments.entry, beside=path
+    )
 
 
 def _read_model(path: str, arguments: argparse.Namespace) -> Side:
@@ -216,50 +220,34 @@ def _read_optimized(folder: Path, entry: str) -> Side:
     return read_side(read_source(path), path, entry, weights)
 
 
-def _certified(folder: Path) -> dict[str, Any] | None:
+def _certified(folder: Path) -> Certificate | None:
     """Print what an artifact's certificate says; the proof of its module, if it has one."""
+    from einnet.cli.proofs import read_proofs
     from einnet.runtime.folder import (
         CERTIFICATE,
         CONSTANTS,
         OPTIMIZED,
-        REBUILD,
         check_files,
         read_manifest,
     )
 
     check_files(folder, read_manifest(folder), (OPTIMIZED, CERTIFICATE, CONSTANTS))
-    path = folder / CERTIFICATE
-    try:
-        stored: dict[str, Any] | None = json.loads(path.read_bytes())
-        if stored is None:
-            print(f"{folder}: no certificate")
-            return None
-        if "segments" in stored:
-            print(f"{folder}: the certificate of optimized.mlir", *_fields(stored), sep="\n")
-            return stored
-        print(
-            f"{folder}: the certificate of the chosen variant",
-            *_fields(stored["program"]),
-            sep="\n",
-        )
-        if stored["module"] is None:
-            print(f"of optimized.mlir: none: {stored['unproved']}")
+    proofs = read_proofs(folder)
+    if proofs.variant is not None:
+        print(f"{folder}: the certificate of the chosen variant")
+        print(*_fields(proofs.variant), sep="\n")
+        if proofs.module is None:
+            print(f"of optimized.mlir: none: {proofs.unproved}")
         else:
-            print("of optimized.mlir:", *_fields(stored["module"]), sep="\n")
-        return stored["module"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"not a certificate: {error!r}", location=Location(str(path)), hint=REBUILD
-        ) from error
+            print("of optimized.mlir:", *_fields(proofs.module), sep="\n")
+    elif proofs.module is not None:
+        print(f"{folder}: the certificate of optimized.mlir", *_fields(proofs.module), sep="\n")
+    else:
+        print(f"{folder}: no certificate")
+    return proofs.module
 
 
-def _fields(stored: Mapping[str, Any]) -> list[str]:
-    from einnet.verify.certificate import Certificate
-    from einnet.verify.field import random_primes
-
-    proof = Certificate.from_json(json.dumps(stored))
-    if not proof.primes or random_primes(proof.seed, len(proof.primes)) != proof.primes:
-        raise ValueError("its primes are not those of its seed")
+def _fields(proof: Certificate) -> list[str]:
     lines = [
         f"  {s.name}: {_count(s.cells, 'cell')}, {_count(s.positions, 'position')} ({s.method}),"
         f" terms {s.terms[0]} and {s.terms[1]}, {_count(s.slopes, 'slope')}, degree {s.degree},"
@@ -316,11 +304,11 @@ def _equal(proof: Certificate, outputs: int) -> str:
 
 
 def _chance(proof: Certificate) -> str:
-    """The error bound, rounded up to one digit."""
+    from einnet.cli.proofs import format_chance
+
     if not proof.comparisons:
         return "they are one expression"
-    bound = Context(prec=1, rounding=ROUND_UP).create_decimal(Decimal(proof.error_bound))
-    return f"a wrong answer has a chance below {float(bound):.0e}"
+    return f"a wrong answer has a chance below {format_chance(proof.error_bound)}"
 
 
 def describe(compared: Compared, number: int, files: tuple[str, str]) -> list[str]:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from fractions import Fraction
+from math import inf
 
 from einnet.errors import InputError, Location
 from einnet.expr.functions import FUNCTIONS
@@ -108,6 +109,16 @@ def parse_index(text: str, ranges: Ranges, file: str = "<index>") -> Index:
     return index
 
 
+_NESTING = 64
+"""Brackets around one place: the parser and all that takes scopes apart recurse."""
+
+_DIGITS = 1000
+"""Of a number: a float's exact value has 767 at most, and Python refuses to read 4301."""
+
+_MOST = 2**63 - 1
+"""Of extents, divisors and moduli, which are integers of 64 bits in a machine."""
+
+_OPENING, _CLOSING = frozenset("{[("), frozenset("}])")
 _TOKEN = re.compile(r"\s*(?:(\d+)|([A-Za-z_][\w.]*)|(<=|[<>{}\[\](),:+\-*/=]))")
 
 
@@ -118,14 +129,20 @@ class _Parser:
         self.file = file
         self.scopes: list[dict[str, Range]] = []
         self.tokens: list[tuple[str, int]] = []
-        position = 0
+        position = depth = 0
         while position < len(text.rstrip()):
             match = _TOKEN.match(text, position)
             if match is None:
                 position += len(text[position:]) - len(text[position:].lstrip())
                 raise self.error(f"unexpected character {text[position]!r}", position)
-            self.tokens.append((match.group().strip(), match.end() - len(match.group().strip())))
-            position = match.end()
+            token = match.group().strip()
+            start, position = match.end() - len(token), match.end()
+            depth += (token in _OPENING) - (token in _CLOSING)
+            if depth > _NESTING:
+                raise self.error(f"nested more than {_NESTING} deep", start)
+            if token.isdigit() and len(token) > _DIGITS:
+                raise self.error(f"a number of {len(token)} digits", start)
+            self.tokens.append((token, start))
         self.tokens.append(("", len(text)))
         self.next = 0
 
@@ -171,15 +188,19 @@ class _Parser:
             raise self.error(f"expected a name but found {self.found}")
         return self.take()
 
-    def integer(self) -> int:
+    def integer(self, most: float = inf) -> int:
         sign = -1 if self.accept("-") else 1
         if not self.token.isdigit():
             raise self.error(f"expected an integer but found {self.found}")
-        return sign * int(self.take())
-
-    def at_least(self, least: int, what: str) -> int:
         start = self.tokens[self.next][1]
-        value = self.integer()
+        value = sign * int(self.take())
+        if abs(value) > most:
+            raise self.error(f"{value} is out of range: at most {most}", start)
+        return value
+
+    def at_least(self, least: int, what: str, most: float = inf) -> int:
+        start = self.tokens[self.next][1]
+        value = self.integer(most)
         if value < least:
             raise self.error(f"{what} must be at least {least}, not {value}", start)
         return value
@@ -206,9 +227,9 @@ class _Parser:
             if name in self.scopes[-1]:
                 raise self.error(f"iterator {name!r} is declared twice", start)
             self.expect(":")
-            lo, hi = 0, self.integer()
+            lo, hi = 0, self.integer(_MOST)
             if self.accept(":"):
-                lo, hi = hi, self.integer()
+                lo, hi = hi, self.integer(_MOST)
             if hi <= lo:
                 raise self.error(f"iterator {name!r} has the empty range {lo}:{hi}", start)
             found.append(Iterator(name, lo, hi))
@@ -296,7 +317,7 @@ class _Parser:
             self.next = start
         index = self.product(stop_at_mod=True)
         self.expect("mod")
-        modulus = self.at_least(2, "the modulus of a guard")
+        modulus = self.at_least(2, "the modulus of a guard", _MOST)
         self.expect("=")
         self.expect("0")
         self.expect("]")
@@ -321,7 +342,7 @@ class _Parser:
                     raise self.error("an index may not multiply iterators")
                 value = other * value.const if value.is_constant else value * other.const
             else:
-                divisor = self.at_least(1, f"the divisor of {operator}")
+                divisor = self.at_least(1, f"the divisor of {operator}", _MOST)
                 divide = floordiv if operator == "div" else mod
                 value = divide(value, divisor, ranges)
         return value
@@ -332,7 +353,7 @@ class _Parser:
             self.expect(")")
             return value
         if self.token.isdigit():
-            return constant(int(self.take()))
+            return constant(self.integer())
         name = self.name()
         if name not in self.scopes[-1]:
             self.next -= 1

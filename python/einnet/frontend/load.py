@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from einnet.errors import InputError, Location
@@ -24,9 +25,9 @@ def load_model(
     if str(path) != "-":
         if not str(path):
             raise InputError("the name of the model is empty", location=location, hint=ACCEPTED)
-        if source.is_dir():
+        if os.path.isdir(source):
             raise InputError("this is a folder, not a model", location=location, hint=ACCEPTED)
-        if not source.exists():
+        if not os.path.exists(source):
             raise InputError("there is no such file", location=location, hint=ACCEPTED)
     if source.suffix == ".onnx":
         if entry is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from mlir import ir
@@ -31,8 +32,7 @@ def import_mlir(path: str | Path, text: str, *, entry: str | None = None) -> Imp
     """Import MLIR text; `path` is where it came from, `-` for standard input.
 
     Functions keep their names. `entry` is the function to compile; without it, `@main`, or else
-    the only public function. If `<stem>.safetensors` stands beside `path`, it has to hold every
-    weight that an argument of the entry names in `einnet.weight`; else the weights are empty.
+    the only public function. The weights are those of `weights_beside`.
     Raises `InputError` for text that does not parse and for weights that do not fit.
     """
     file = "<stdin>" if str(path) == STDIN else str(path)
@@ -41,10 +41,7 @@ def import_mlir(path: str | Path, text: str, *, entry: str | None = None) -> Imp
         module = parse_module(text, context, file)
         function = _entry(module, entry, file)
         inputs, weight_ports, outputs = ports(function, file)
-        weights = Weights()
-        sibling = Path(path).with_suffix(".safetensors")
-        if str(path) != STDIN and sibling.is_file():
-            weights = _select(Weights.load(sibling), weight_ports, sibling)
+        weights = weights_beside(path, weight_ports)
         name = function.name.value
         return ImportedModel(str(module), weights, inputs, outputs, Path(path), name)
 
@@ -71,8 +68,16 @@ def _entry(module: ir.Module, wanted: str | None, file: str) -> func.FuncOp:
     )
 
 
-def _select(weights: Weights, wanted: tuple[Port, ...], sibling: Path) -> Weights:
-    """The weights that `wanted` names, in its order, checked against its shapes and types."""
+def weights_beside(path: str | Path, wanted: tuple[Port, ...]) -> Weights:
+    """The weights that `wanted` names, in its order, from the .safetensors file beside `path`.
+
+    Empty if there is no such file. Raises `InputError` if it lacks one, or has one of another shape
+    or type.
+    """
+    sibling = Path(path).with_suffix(".safetensors")
+    if str(path) == STDIN or not os.path.isfile(sibling):
+        return Weights()
+    weights = Weights.load(sibling)
     for port in wanted:
         if port.name not in weights:
             raise InputError(

@@ -10,7 +10,9 @@ from mlir import ir
 from mlir.dialects import func
 
 from einnet.bridge.attributes import NAME, WEIGHT
+from einnet.bridge.lift import argument_attributes, result_attributes
 from einnet.errors import InputError, Location
+from einnet.toolchain.mlir import locate
 from einnet.weights import Weights
 
 
@@ -44,68 +46,73 @@ def ports(
 ) -> tuple[tuple[Port, ...], tuple[Port, ...], tuple[Port, ...]]:
     """Inputs, weights and outputs of a function; what has no name is `arg<i>` or `result<i>`.
 
-    Raises `InputError` in `file` for an argument or result that is not a static tensor, for a name
-    that is not text, and for one that is there twice.
+    Raises `InputError` at the function, in `file`, for an argument or result that is not a static
+    tensor, for a name that is not text, and for one that is there twice.
     """
-    inputs: list[Port] = []
-    weights: list[Port] = []
-    for index, (type_, attributes) in enumerate(
-        zip(function.type.inputs, argument_attributes(function), strict=True)
-    ):
-        if WEIGHT in attributes:
-            weights.append(_port(function, file, _text(attributes, WEIGHT, file), type_))
-        else:
-            name = _text(attributes, NAME, file) if NAME in attributes else f"arg{index}"
-            inputs.append(_port(function, file, name, type_))
+    place, symbol = locate(function.location, file), function.name.value
+    inputs, weights = _arguments(function, place)
     outputs = [
-        _port(
-            function,
-            file,
-            _text(attributes, NAME, file) if NAME in attributes else f"result{index}",
-            type_,
-        )
-        for index, (type_, attributes) in enumerate(
+        (_text(given, NAME, place) if NAME in given else f"result{index}", type_)
+        for index, (type_, given) in enumerate(
             zip(function.type.results, result_attributes(function), strict=True)
         )
     ]
-    for kind, found in (("inputs", inputs), ("weights", weights), ("outputs", outputs)):
-        twice = [name for name, uses in Counter(port.name for port in found).items() if uses > 1]
-        if twice:
-            raise InputError(
-                f"two {kind} of @{function.name.value} have the name '{twice[0]}'",
-                location=Location(file),
-            )
-    return tuple(inputs), tuple(weights), tuple(outputs)
+    _require_once("outputs", outputs, function, place)
+    found = [
+        tuple(_port(symbol, place, name, type_) for name, type_ in kind)
+        for kind in (inputs, weights, outputs)
+    ]
+    return found[0], found[1], found[2]
 
 
-def argument_attributes(function: func.FuncOp) -> list[ir.DictAttr]:
-    """The attributes of each argument."""
-    return _attributes(function, "arg_attrs", len(function.type.inputs))
+def weight_ports(function: func.FuncOp, file: str) -> tuple[Port, ...]:
+    """The weights among the arguments of a function, whose other arguments may be of any type.
+
+    Raises `InputError` as `ports` does for weights and for names of arguments.
+    """
+    place = locate(function.location, file)
+    _, weights = _arguments(function, place)
+    return tuple(_port(function.name.value, place, name, type_) for name, type_ in weights)
 
 
-def result_attributes(function: func.FuncOp) -> list[ir.DictAttr]:
-    """The attributes of each result."""
-    return _attributes(function, "res_attrs", len(function.type.results))
+_Named = list[tuple[str, ir.Type]]
 
 
-def _attributes(function: func.FuncOp, key: str, count: int) -> list[ir.DictAttr]:
-    if key not in function.attributes:
-        return [ir.DictAttr.get({}, context=function.context)] * count
-    return [ir.DictAttr(item) for item in ir.ArrayAttr(function.attributes[key])]
+def _arguments(function: func.FuncOp, place: Location) -> tuple[_Named, _Named]:
+    """Names and types of the inputs and of the weights."""
+    inputs: _Named = []
+    weights: _Named = []
+    for index, (type_, given) in enumerate(
+        zip(function.type.inputs, argument_attributes(function), strict=True)
+    ):
+        if WEIGHT in given:
+            weights.append((_text(given, WEIGHT, place), type_))
+        else:
+            inputs.append((_text(given, NAME, place) if NAME in given else f"arg{index}", type_))
+    _require_once("inputs", inputs, function, place)
+    _require_once("weights", weights, function, place)
+    return inputs, weights
 
 
-def _text(attributes: ir.DictAttr, key: str, file: str) -> str:
-    attribute = attributes[key]
+def _require_once(kind: str, found: _Named, function: func.FuncOp, place: Location) -> None:
+    for name, uses in Counter(name for name, _ in found).items():
+        if uses > 1:
+            message = f"two {kind} of @{function.name.value} have the name '{name}'"
+            raise InputError(message, location=place)
+
+
+def _text(given: ir.DictAttr, key: str, place: Location) -> str:
+    attribute = given[key]
     if not isinstance(attribute, ir.StringAttr):
-        raise InputError(f"{key} = {attribute} is not a name in quotes", location=Location(file))
+        raise InputError(f"{key} = {attribute} is not a name in quotes", location=place)
     return attribute.value
 
 
-def _port(function: func.FuncOp, file: str, name: str, type_: ir.Type) -> Port:
+def _port(symbol: str, place: Location, name: str, type_: ir.Type) -> Port:
     if not isinstance(type_, ir.RankedTensorType) or not type_.has_static_shape:
         raise InputError(
-            f"'{name}' of @{function.name.value} has type {type_}, not a tensor of static shape",
-            location=Location(file),
+            f"'{name}' of @{symbol} has type {type_}, not a tensor of static shape",
+            location=place,
             hint="inputs and outputs are tensors; fix their sizes in the model",
         )
     return Port(name, tuple(type_.shape), str(type_.element_type))

@@ -7,6 +7,7 @@ it never runs in this process.
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shutil
 import sys
@@ -40,6 +41,9 @@ TIME_LIMIT_S = 300.0
 
 MEMORY_LIMIT = 8 * 2**30
 """Address space for each of torch-mlir's steps, in bytes; weights do not pass through it."""
+
+_STEM = 40
+"""Characters of a model's name that the temporary folder is called by."""
 
 _TO_TORCH = "torch-onnx-to-torch-backend-pipeline"
 _TO_LINALG = "torch-backend-to-linalg-on-tensors-backend-pipeline"
@@ -86,7 +90,7 @@ def import_onnx(
 def _load(path: Path) -> onnx.ModelProto:
     """Read the whole model, tensors stored in files beside it included."""
     file = str(path)
-    if not path.is_file():
+    if not os.path.isfile(path):
         fail(file, "there is no such file")
     try:
         return onnx.load(path)
@@ -126,7 +130,7 @@ def _compile(prepared: Prepared, path: Path, time_limit: float) -> str:
 @contextlib.contextmanager
 def _workplace(path: Path) -> Generator[Path]:
     """A temporary folder, kept if torch-mlir failed so that the command in the message works."""
-    folder = Path(tempfile.mkdtemp(prefix=f"einnet-{path.stem}-"))
+    folder = Path(tempfile.mkdtemp(prefix=f"einnet-{path.stem[:_STEM]}-"))
     yield folder
     shutil.rmtree(folder)
 

@@ -5,6 +5,7 @@ Everything here is protobuf in, protobuf out; torch-mlir itself is run by `onnx.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NoReturn
@@ -188,8 +189,8 @@ def _require_known_operators(model: onnx.ModelProto, file: str) -> None:
 
 def _fix_batch(graph: onnx.GraphProto, batch: int | None, file: str) -> None:
     """Put `batch` for the symbolic first dimension of the inputs, and for its name everywhere."""
-    if batch is not None and batch < 1:
-        fail(file, f"the batch size {batch} is not positive")
+    if batch is not None and not 1 <= batch < 2**31:
+        fail(file, f"the batch size {batch} is not from 1 to {2**31 - 1}")
     names: set[str] = set()
     for value in graph.input:
         dimensions = value.type.tensor_type.shape.dim
@@ -225,13 +226,15 @@ def _fix_batch(graph: onnx.GraphProto, batch: int | None, file: str) -> None:
             if batch is None and all(isinstance(extent, int) for extent in shape[1:])
             else "fix these sizes in the model (onnx.tools.update_model_dims)"
         )
+        if any(re.fullmatch("0|-[0-9]+", str(extent)) for extent in shape):
+            fail(file, f"input '{value.name}' has a size that is not positive: {written}", hint)
         fail(file, f"input '{value.name}' has the dynamic shape {written}", hint)
 
 
 def _extent(dimension: onnx.TensorShapeProto.Dimension) -> int | str:
-    """A dimension's size, or its symbol. Some exporters write an unknown size as 0 or -1."""
-    if dimension.HasField("dim_value") and dimension.dim_value > 0:
-        return dimension.dim_value
+    """A dimension's size, or what stands for it: some exporters write unknown ones as 0 or -1."""
+    if dimension.HasField("dim_value"):
+        return dimension.dim_value if dimension.dim_value > 0 else str(dimension.dim_value)
     return dimension.dim_param or "?"
 
 

@@ -8,7 +8,7 @@ contractions with eOperators between that are moved alike, so that the layouts b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
@@ -22,8 +22,17 @@ from einnet.expr.program import (
     names_of,
 )
 from einnet.expr.transform import is_movement
-from einnet.mutations import merging_borders, splitting_carry
+from einnet.mutations.chains import (
+    Chain,
+    Moves,
+    chains_of,
+    moved_alike,
+    moves_of,
+    shared_moves,
+    with_shared_windows,
+)
 from einnet.mutations.generate import (
+    JUDGED,
     Corrected,
     Found,
     Options,
@@ -34,25 +43,19 @@ from einnet.mutations.generate import (
 from einnet.mutations.plan import as_library, as_product, fused, seconds_of
 from einnet.operators.cost import Machine, definition_seconds
 from einnet.program.convolutions import channels_last
-from einnet.program.fusion import fuse_eoperators
-from einnet.program.joint import Joint, part_of, spliced, with_own_names
+from einnet.program.joint import Joint, part_of, with_own_names
 from einnet.program.likeness import Form, as_of, form_of, program_form, subprogram_as_of
 from einnet.program.subprograms import LIBRARIES, LIMITS, Subprogram, derive, is_reshape
 from einnet.program.subprograms import Candidate as Planned
 from einnet.rules.rewrite import Step
+from einnet.verify.regions import Box
 
-OPTIONS = Options(states=48, judged=3)
+OPTIONS = Options(states=48, judged=JUDGED)
 """What of the generator's options is no option of a compilation. `judged` are mutants of each
-contraction, and joint plans of each kind."""
+contraction and of each chain, and joint plans of each kind."""
 
 _BOXES = 16
 """Boxes that a mutant is worth correcting in."""
-
-_CHAIN = 4
-"""Contractions of a chain that are moved together, at most (PET's number of operators)."""
-
-CHAIN_MOVES = merging_borders.RULE, splitting_carry.RULE
-"""The mutations that members of a chain have alike: they change where the image's elements are."""
 
 _CLOSE = 1.15
 """A mutant may be estimated at this many times the cheapest candidate where a library has several
@@ -69,15 +72,17 @@ _CLEAR = 0.95
 @dataclass(frozen=True)
 class Known:
     """What was found in a compilation so far, for the first definition of each form: the search's
-    result, mutants that are worth judging, those of one move, and by the result's name and the
-    steps what they are with corrections. `refused` are forms of chains without a joint plan."""
+    result, mutants that are worth judging, those of one move, and by their steps what they are with
+    corrections. `refused` are forms of chains without a joint plan."""
 
     searched: dict[Form, Subprogram] = field(default_factory=dict[Form, Subprogram])
     promising: dict[Form, tuple[Found, ...]] = field(default_factory=dict[Form, tuple[Found, ...]])
-    moved: dict[Form, Mapping[str, Found]] = field(default_factory=dict[Form, Mapping[str, Found]])
+    moved: dict[Form, Mapping[Moves, Found]] = field(
+        default_factory=dict[Form, Mapping[Moves, Found]]
+    )
     refused: set[Program] = field(default_factory=set[Program])
-    judged: dict[tuple[str, tuple[Step, ...]], Corrected | None] = field(
-        default_factory=dict[tuple[str, tuple[Step, ...]], Corrected | None]
+    judged: dict[tuple[Form, tuple[Step, ...]], Corrected | None] = field(
+        default_factory=dict[tuple[Form, tuple[Step, ...]], Corrected | None]
     )
 
 
@@ -205,9 +210,10 @@ def with_mutants(subprogram: Subprogram, found: Iterable[Found], setting: Settin
 
 
 def _judged(found: Found, setting: Setting) -> Corrected | None:
-    """The mutant of one definition, corrected. The program that it gets into is proved as a whole,
-    as every plan is."""
-    key = found.originals[0].result.name, found.steps
+    """The mutant of one definition, or of one like it, corrected. The program that it gets into is
+    proved as a whole, as every plan is."""
+    (original,) = found.originals
+    key = form_of(original, setting.constants), found.steps
     if key not in setting.known.judged:
         setting.known.judged[key] = corrected(
             found,
@@ -218,7 +224,8 @@ def _judged(found: Found, setting: Setting) -> Corrected | None:
             seed=setting.seed,
             most=_BOXES,
         )
-    return setting.known.judged[key]
+    done = setting.known.judged[key]
+    return None if done is None else _corrected_as(done, original, setting)
 
 
 def _planned(candidate: Corrected, definition: Definition, setting: Setting) -> Planned:
@@ -346,45 +353,6 @@ def _joined_seconds(
     return total
 
 
-def chains_of(subprograms: Sequence[Subprogram], program: Program) -> tuple[tuple[str, ...], ...]:
-    """Runs of contractions, each of which reads the one before through eOperators without sums; the
-    longest first, of those that share members."""
-    producers = {d.result.name: d for d in program.definitions}
-    own = {s.name for s in subprograms}
-
-    def before(name: str) -> str | None:
-        """The only contraction that a contraction's operands come from without sums between."""
-        found: set[str] = set()
-        waiting = [t.name for t in producers[name].operands]
-        seen: set[str] = set()
-        while waiting:
-            current = waiting.pop()
-            if current in seen or current not in producers:
-                continue
-            seen.add(current)
-            if current in own:
-                found.add(current)
-            elif not producers[current].scope.summation:
-                waiting += [t.name for t in producers[current].operands]
-        return found.pop() if len(found) == 1 else None
-
-    runs: list[list[str]] = []
-    for subprogram in subprograms:
-        previous = before(subprogram.name)
-        run = next((r for r in runs if r[-1] == previous), None)
-        if run is None:
-            runs.append([subprogram.name])
-        else:
-            run.append(subprogram.name)
-    windows = [
-        tuple(run[start : start + count])
-        for count in range(_CHAIN, 1, -1)
-        for run in runs
-        for start in range(len(run) - count + 1)
-    ]
-    return tuple(windows)
-
-
 def chain_plans(subprograms: Sequence[Subprogram], setting: Setting) -> tuple[Joint, ...]:
     """Chains of contractions with images side by side, or tiles in the batch, in all of them: what
     is laid out anew between them cancels, and the chain as a whole is estimated close to what the
@@ -393,7 +361,7 @@ def chain_plans(subprograms: Sequence[Subprogram], setting: Setting) -> tuple[Jo
         return ()
     own = {s.name: s for s in subprograms}
     plans: list[Joint] = []
-    for names in chains_of(subprograms, setting.program):
+    for names in chains_of(tuple(own), setting.program):
         if len(plans) == setting.options.judged or any(
             name in plan.plans for plan in plans for name in names
         ):
@@ -401,25 +369,6 @@ def chain_plans(subprograms: Sequence[Subprogram], setting: Setting) -> tuple[Jo
         joint = _chain([own[n] for n in names], setting)
         plans += [] if joint is None else [joint]
     return tuple(plans)
-
-
-def _moved(definition: Definition, setting: Setting) -> Mapping[str, Found]:
-    """The mutants of one move that changes where the image's elements are, by that move, of the
-    definition or the first one like it."""
-    form = form_of(definition, setting.constants)
-    found = setting.known.moved.get(form)
-    if found is None:
-        found = setting.known.moved[form] = dict(_of_one_move(definition, setting))
-    return found
-
-
-def _of_one_move(definition: Definition, setting: Setting) -> Iterator[tuple[str, Found]]:
-    options = replace(setting.options, depth=1, rounds=1)
-    arguments = (setting.program, setting.constants, options, setting.machine, setting.library)
-    for found in explore((definition,), *arguments):
-        last = found.steps[-1]
-        if last.rule in CHAIN_MOVES and operators_of(found.statements):
-            yield str(last), found
 
 
 def _chain(members: Sequence[Subprogram], setting: Setting) -> Joint | None:
@@ -437,75 +386,72 @@ def _chain(members: Sequence[Subprogram], setting: Setting) -> Joint | None:
 def _moved_alike(members: Sequence[Subprogram], part: Program, setting: Setting) -> Joint | None:
     """The chain with the move that all members have and that is cheapest with corrections; None if
     it is not estimated close to what they come to without it."""
-    moved = [_moved(m.definition, setting) for m in members]
-
-    def seconds(plans: Mapping[str, Sequence[Statement]]) -> float:
-        return setting.seconds(fuse_eoperators(spliced(part, plans)).statements)
-
-    before = seconds({m.name: m.best.statements for m in members})
-    limit = setting.chain_margin * before
-    shared = [move for move in moved[0] if all(move in one for one in moved[1:])]
-    # The widest gaps and halos leave nothing to correct between the members.
-    cheapest: dict[bool, tuple[float, str]] = {}
-    widest: dict[tuple[object, ...], int] = {}
-    for move in shared:
-        place, gap = _place(moved[0][move])
-        widest[place] = max(gap, widest.get(place, 0))
-    for move in shared:
-        cost = seconds(
-            {
-                m.name: _of_member(m, one[move], one[move].statements, setting)
-                for m, one in zip(members, moved, strict=True)
-            }
-        )
-        place, gap = _place(moved[0][move])
-        wide = gap == widest[place]
-        cheapest[wide] = min((cost, move), cheapest.get(wide, (cost, move)))
-    plans: list[Joint] = []
-    for cost, move in cheapest.values():
-        if cost >= limit:
-            continue
-        joint = _corrected(members, [one[move] for one in moved], setting, seconds)
-        if joint is not None and joint.estimate < limit:
-            plans.append(joint)
-    if not plans:
+    definitions = with_shared_windows([m.definition for m in members])
+    chain = Chain(definitions, lambda _: part, setting.constants, setting.machine)
+    shared = shared_moves([_moved(d, setting) for d in definitions])
+    before = chain.seconds([m.best.statements for m in members])
+    moved = moved_alike(
+        chain,
+        shared,
+        lambda found: _judged(found, setting),
+        setting.options.judged,
+        setting.chain_margin * before,
+    )
+    if not moved:
         return None
-    best = min(plans, key=lambda j: j.estimate)
+    best = moved[0]
+    steps = tuple(s for one in best.members for s in one.found.steps)
+    words = "; ".join(dict.fromkeys(map(in_words, best.members)))
+    operators = [described(operators_of(one.found.statements)[0]) for one in best.members]
     # What candidates are estimated at does not know of their neighbours.
     apart = sum(m.best.estimate for m in members)
-    return replace(best, estimate=apart * best.estimate / before)
+    return Joint(
+        {m.name: one.statements for m, one in zip(members, best.members, strict=True)},
+        steps,
+        " and ".join(dict.fromkeys(operators)),
+        words,
+        apart * best.estimate / before,
+    )
 
 
-def _place(found: Found) -> tuple[tuple[object, ...], int]:
-    """Where a mutant of one move moves elements, and the gap or halo that it leaves."""
-    step = found.steps[-1]
-    arguments = dict(step.parameters)
-    gap = arguments.pop("gap", 0), arguments.pop("halo", 0)
-    return (step.rule, *arguments.items()), max(g for g in gap if isinstance(g, int))
+def _moved(definition: Definition, setting: Setting) -> Mapping[Moves, Found]:
+    """The mutants of one move that changes where the image's elements are, by that move."""
+    form = form_of(definition, setting.constants)
+    found = setting.known.moved.get(form)
+    if found is None:
+        own = moves_of(
+            definition,
+            setting.constants,
+            setting.machine,
+            library=setting.library,
+            taken=setting.names,
+        )
+        found = {key: one for key, one in own.items() if operators_of(one.statements)}
+        setting.known.moved[form] = found
+    return {key: _found_as(one, definition, setting) for key, one in found.items()}
 
 
-def _of_member(
-    member: Subprogram, found: Found, statements: Sequence[Statement], setting: Setting
-) -> tuple[Statement, ...]:
-    """A mutant's statements as those of a subprogram like its own."""
-    return as_of(found.originals[0], member.definition, statements, set(setting.names))
+def _found_as(found: Found, definition: Definition, setting: Setting) -> Found:
+    """A mutant as that of a definition like its own."""
+    (original,) = found.originals
+    statements = as_of(original, definition, found.statements, set(setting.names))
+    return replace(found, originals=(definition,), statements=statements)
 
 
-def _corrected(
-    members: Sequence[Subprogram],
-    found: Sequence[Found],
-    setting: Setting,
-    seconds: Callable[[Mapping[str, Sequence[Statement]]], float],
-) -> Joint | None:
-    """The mutants of a chain's members, each corrected, as a joint plan."""
-    judged = [j for one in found if (j := _judged(one, setting)) is not None]
-    if len(judged) < len(found):
-        return None
-    plans = {
-        m.name: _of_member(m, j.found, j.statements, setting)
-        for m, j in zip(members, judged, strict=True)
-    }
-    steps = tuple(s for j in judged for s in j.found.steps)
-    words = "; ".join(dict.fromkeys(map(in_words, judged)))
-    operators = [described(operators_of(j.found.statements)[0]) for j in judged]
-    return Joint(plans, steps, " and ".join(dict.fromkeys(operators)), words, seconds(plans))
+def _corrected_as(done: Corrected, definition: Definition, setting: Setting) -> Corrected:
+    """A mutant with its corrections as that of a definition like its own."""
+    (original,) = done.found.originals
+    if original == definition:
+        return done
+    old, new = original.result.name, definition.result.name
+
+    def renamed(boxes: Mapping[str, tuple[Box, ...]]) -> Mapping[str, tuple[Box, ...]]:
+        return {new if name == old else name: own for name, own in boxes.items()}
+
+    return replace(
+        done,
+        found=_found_as(done.found, definition, setting),
+        statements=as_of(original, definition, done.statements, set(setting.names)),
+        failing=replace(done.failing, boxes=renamed(done.failing.boxes)),
+        boxes=renamed(done.boxes),
+    )

@@ -37,6 +37,9 @@ from einnet.verify.equivalence import Undecided
 from einnet.verify.plan import VerifiedProgram, verify_plan
 from einnet.verify.regions import Box
 
+JUDGED = 3
+"""Mutants that are verified and corrected where one is chosen, in a compilation as in a pass."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -116,8 +119,45 @@ def mutants(
     `constants` are the names of the tensors that depend on weights alone. A mutant of which all
     would be computed again is dropped, and one that cannot be decided.
     """
-    found = of_each_form(explore(definitions, program, constants, options, machine))
-    candidates = (judge(f, program, constants, machine) for f in found[: options.judged])
+    found = explore(definitions, program, constants, options, machine)
+    return _judged(found, program, constants, options, machine)
+
+
+def cheapest(
+    found: Sequence[Found],
+    program: Program,
+    constants: frozenset[str],
+    options: Options = Options(),
+    machine: Machine = CPU,
+) -> Candidate:
+    """Of the mutants that are judged, the one that takes least time with its corrections.
+
+    Raises NotApplicable if there is none.
+    """
+    candidates = _judged(found, program, constants, options, machine)
+    if not candidates:
+        raise NotApplicable(none_right(len(found), options))
+    return candidates[0]
+
+
+def none_right(count: int, options: Options) -> str:
+    """The reason why none of so many mutants is taken."""
+    return (
+        f"of {count} mutants the {min(count, options.judged)} most promising are wrong everywhere,"
+        " or cannot be decided"
+    )
+
+
+def _judged(
+    found: Iterable[Found],
+    program: Program,
+    constants: frozenset[str],
+    options: Options,
+    machine: Machine,
+) -> tuple[Candidate, ...]:
+    """The most promising mutants with corrections, by estimated time."""
+    chosen = of_each_form(found)[: options.judged]
+    candidates = (judge(f, program, constants, machine) for f in chosen)
     return tuple(sorted((c for c in candidates if c is not None), key=lambda c: c.estimate))
 
 

@@ -28,6 +28,7 @@ from einnet.mutations.mutant import (
     extents_of,
     is_core,
     operand,
+    require,
     sliding,
 )
 from einnet.rules.rewrite import NotApplicable, Parameter, Step
@@ -36,10 +37,20 @@ from einnet.rules.variable_substitution import find
 
 Arguments = Mapping[str, Parameter]
 
+_MOST = 2**31
+"""No dimension has more elements."""
+
 
 def apply(mutant: Mutant, step: Step) -> Mutant:
-    """The mutant with one more step. Raises NotApplicable where the mutation refuses."""
-    return mutant.then(_MUTATIONS[step.rule](mutant.core, step.arguments), step)
+    """The mutant with one more step. Raises NotApplicable where the mutation refuses, for a step
+    that is no mutation, and for parameters that are missing, malformed or out of range."""
+    require(step.rule in _MUTATIONS, f"there is no mutation {step.rule}")
+    require(
+        is_core(mutant.core) or is_reduction(mutant.core),
+        f"{step.rule} takes a product of two operands, or a sum of one",
+    )
+    mutation, _ = _MUTATIONS[step.rule]
+    return mutant.then(mutation(mutant.core, step.arguments), step)
 
 
 def replay(mutant: Mutant, steps: tuple[Step, ...]) -> Mutant:
@@ -143,52 +154,70 @@ def _pair(outer: str, inner: str) -> bool:
     return outer.endswith(".q") and inner == f"{outer.removesuffix('.q')}.r"
 
 
-def _number(arguments: Arguments, key: str) -> int:
-    value = arguments[key]
+def _number(arguments: Arguments, key: str, least: int, most: int) -> int:
+    """The parameter, an integer in these bounds. Raises NotApplicable for anything else."""
+    value = arguments.get(key)
+    require(isinstance(value, int), f"{key} is not given as a number")
     assert isinstance(value, int)
+    require(least <= value <= most, f"{key} is from {least} to {most}, not {value}")
     return value
 
 
 def _name(core: Scope, arguments: Arguments) -> str:
-    value = arguments["iterator"]
+    value = arguments.get("iterator")
+    require(isinstance(value, str), "iterator is not given as a name")
     assert isinstance(value, str)
     return find(core, value).name
 
 
+def _which(core: Scope, arguments: Arguments) -> int:
+    return _number(arguments, "operand", 0, len(core.term.reads) - 1)
+
+
+def _dimension(core: Scope, which: int, arguments: Arguments, key: str = "dimension") -> int:
+    return _number(arguments, key, 0, len(operand(core, which).index) - 1)
+
+
 def _merge_borders(core: Scope, arguments: Arguments) -> Mutated:
-    numbers = [_number(arguments, key) for key in ("operand", "outer", "inner", "gap")]
-    return merging_borders.merge_borders(core, *numbers)
+    which = _which(core, arguments)
+    outer, inner = (_dimension(core, which, arguments, key) for key in ("outer", "inner"))
+    gap = _number(arguments, "gap", 0, _MOST)
+    return merging_borders.merge_borders(core, which, outer, inner, gap)
 
 
 def _split_carry(core: Scope, arguments: Arguments) -> Mutated:
-    which, dimension, tile, halo = (
-        _number(arguments, key) for key in ("operand", "dimension", "tile", "halo")
-    )
+    which = _which(core, arguments)
+    dimension = _dimension(core, which, arguments)
+    tile, halo = _number(arguments, "tile", 1, _MOST), _number(arguments, "halo", 0, 1)
     return splitting_carry.split_carry(core, which, dimension, tile, bool(halo))
 
 
 def _merge_dimensions(core: Scope, arguments: Arguments) -> Mutated:
-    numbers = [_number(arguments, key) for key in ("operand", "outer", "inner")]
-    return dimensions.merge_dimensions(core, *numbers)
+    which = _which(core, arguments)
+    outer, inner = (_dimension(core, which, arguments, key) for key in ("outer", "inner"))
+    return dimensions.merge_dimensions(core, which, outer, inner)
 
 
 def _split_dimension(core: Scope, arguments: Arguments) -> Mutated:
-    numbers = [_number(arguments, key) for key in ("operand", "dimension", "factor")]
-    return dimensions.split_dimension(core, *numbers)
+    which = _which(core, arguments)
+    dimension = _dimension(core, which, arguments)
+    return dimensions.split_dimension(
+        core, which, dimension, _number(arguments, "factor", 1, _MOST)
+    )
 
 
 def _split_residues(core: Scope, arguments: Arguments) -> Mutated:
-    which, dimension = _number(arguments, "operand"), _number(arguments, "dimension")
-    return residues.split_residues(core, which, dimension)
+    which = _which(core, arguments)
+    return residues.split_residues(core, which, _dimension(core, which, arguments))
 
 
 def _stride_one(core: Scope, arguments: Arguments) -> Mutated:
-    which, dimension = _number(arguments, "operand"), _number(arguments, "dimension")
-    return strides.stride_one(core, which, dimension)
+    which = _which(core, arguments)
+    return strides.stride_one(core, which, _dimension(core, which, arguments))
 
 
 def _ungroup(core: Scope, arguments: Arguments) -> Mutated:
-    return groups.ungroup(core, _name(core, arguments), _number(arguments, "filled"))
+    return groups.ungroup(core, _name(core, arguments), _number(arguments, "filled", 0, 1))
 
 
 def _diagonal(core: Scope, arguments: Arguments) -> Mutated:
@@ -196,19 +225,25 @@ def _diagonal(core: Scope, arguments: Arguments) -> Mutated:
 
 
 def _pool(core: Scope, arguments: Arguments) -> Mutated:
-    channel = _number(arguments, "channel") if "channel" in arguments else None
+    channel = _dimension(core, 0, arguments, "channel") if "channel" in arguments else None
     return pooling.pool_as_convolution(core, channel)
 
 
-_MUTATIONS: Mapping[str, Callable[[Scope, Arguments], Mutated]] = {
-    merging_borders.RULE: _merge_borders,
-    splitting_carry.RULE: _split_carry,
-    dimensions.MERGE: _merge_dimensions,
-    dimensions.SPLIT: _split_dimension,
-    residues.RULE: _split_residues,
-    strides.RULE: _stride_one,
-    groups.ZEROS: _ungroup,
-    groups.DIAGONAL: _diagonal,
-    pooling.RULE: _pool,
+_Mutation = Callable[[Scope, Arguments], Mutated]
+
+_MUTATIONS: Mapping[str, tuple[_Mutation, tuple[str, ...]]] = {
+    merging_borders.RULE: (_merge_borders, ("operand", "outer", "inner", "gap")),
+    splitting_carry.RULE: (_split_carry, ("operand", "dimension", "tile", "halo")),
+    dimensions.MERGE: (_merge_dimensions, ("operand", "outer", "inner")),
+    dimensions.SPLIT: (_split_dimension, ("operand", "dimension", "factor")),
+    residues.RULE: (_split_residues, ("operand", "dimension")),
+    strides.RULE: (_stride_one, ("operand", "dimension")),
+    groups.ZEROS: (_ungroup, ("filled",)),
+    groups.DIAGONAL: (_diagonal, ()),
+    pooling.RULE: (_pool, ("channel",)),
 }
-"""Every mutation of one operator; a step names it with its parameters."""
+"""Every mutation of one operator, and which parameters of it are numbers; a step names it with its
+parameters."""
+
+PARAMETERS: Mapping[str, tuple[str, ...]] = {name: own for name, (_, own) in _MUTATIONS.items()}
+"""The parameters of each mutation that are numbers."""

@@ -1,6 +1,7 @@
 """Windows of one tap, which have no sum, given one: `X[h] * W[f,0] = S_{u:1} X[h+u] * W[f,u]`.
 
-So a 1x1 convolution has the iterators of a 3x3 one, and its weights can be padded to three taps.
+So a 1x1 convolution has the iterators of a 3x3 one: its weights can be padded to three taps, and in
+a chain its images stand side by side where those of the 3x3 one do.
 """
 
 from __future__ import annotations
@@ -9,9 +10,35 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from einnet.expr.index import Index, constant, var
-from einnet.expr.nodes import Iterator, Read, Scope, box_of, fresh_name
+from einnet.expr.nodes import Iterator, Read, Scope, Tensor, box_of, fresh_name
 from einnet.expr.program import Definition
 from einnet.mutations.mutant import require
+from einnet.rules.rewrite import NotApplicable
+
+
+def weights_of(definitions: Sequence[Definition]) -> int:
+    """The operand of products that may be padded: the one whose every index is one iterator, or 0
+    in a dimension of one element, as a kernel of one tap is read.
+
+    Raises NotApplicable if there is none, or for what is no product of two tensors.
+    """
+    require(len(definitions) > 1, "there is nothing to merge with")
+    for definition in definitions:
+        scope = definition.scope
+        product = len(scope.body) == 1 and len(scope.term.factors) == 2 == len(scope.term.reads)
+        require(product, f"{definition.result.name} is no product of two tensors")
+        tensors = all(isinstance(r.source, Tensor) for r in scope.term.reads)
+        require(tensors and not scope.term.guards, "a layout or a guard is in the way")
+    for which in (1, 0):
+        if all(_is_plain(d.scope.term.reads[which]) for d in definitions):
+            return which
+    raise NotApplicable("no operand is indexed by single iterators")
+
+
+def _is_plain(read: Read) -> bool:
+    extents = (r.extent for r in box_of(read.source))
+    pairs = zip(read.index, extents, strict=True)
+    return all(e.name is not None or (e == constant(0) and n == 1) for e, n in pairs)
 
 
 def with_taps(definitions: Sequence[Definition], weights: int) -> tuple[Definition, ...]:

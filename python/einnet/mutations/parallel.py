@@ -17,14 +17,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from einnet.expr.index import Index, Var, constant, iterators_of, var
-from einnet.expr.nodes import Iterator, Read, Scope, Tensor, Term, box_of, fresh_name
+from einnet.expr.index import Index, Var, iterators_of, var
+from einnet.expr.nodes import Iterator, Read, Scope, Tensor, Term, fresh_name
 from einnet.expr.program import Definition
 from einnet.expr.transform import rename
 from einnet.mutations.mutant import require
-from einnet.mutations.one_tap import with_taps
+from einnet.mutations.one_tap import weights_of, with_taps
 from einnet.rules.merging import batch_parallel, merge_parallel
-from einnet.rules.rewrite import NotApplicable
 
 MERGE = "merge-padded"
 BATCH = "batch-padded"
@@ -46,7 +45,7 @@ def merge_padded(definitions: Sequence[Definition], taken: set[str]) -> Together
     New names are not in `taken`, and are added to it. Raises NotApplicable where the condition
     fails.
     """
-    weights = _weights_of(definitions)
+    weights = weights_of(definitions)
     uniform = _uniform(definitions, weights, taken, filters=False)
     read = uniform.definitions[0].scope.term.reads[1 - weights].source
     assert isinstance(read, Tensor)
@@ -60,7 +59,7 @@ def batch_padded(definitions: Sequence[Definition], taken: set[str]) -> Together
     New names are not in `taken`, and are added to it. Raises NotApplicable where the condition
     fails.
     """
-    uniform = _uniform(definitions, _weights_of(definitions), taken, filters=True)
+    uniform = _uniform(definitions, weights_of(definitions), taken, filters=True)
     return _together(uniform, batch_parallel(uniform.definitions, taken))
 
 
@@ -77,28 +76,6 @@ def _together(uniform: _Uniform, merged: tuple[Definition, ...]) -> Together:
     count = len(uniform.definitions)
     *before, whole = merged[:-count]
     return Together((*uniform.before, *before), whole, (*merged[-count:], *uniform.after))
-
-
-def _weights_of(definitions: Sequence[Definition]) -> int:
-    """The operand that may be padded: the one whose every index is one iterator, or 0 in a
-    dimension of one element, as a kernel of one tap is read."""
-    require(len(definitions) > 1, "there is nothing to merge with")
-    for definition in definitions:
-        scope = definition.scope
-        product = len(scope.body) == 1 and len(scope.term.factors) == 2 == len(scope.term.reads)
-        require(product, f"{definition.result.name} is no product of two tensors")
-        tensors = all(isinstance(r.source, Tensor) for r in scope.term.reads)
-        require(tensors and not scope.term.guards, "a layout or a guard is in the way")
-    for which in (1, 0):
-        if all(_is_plain(d.scope.term.reads[which]) for d in definitions):
-            return which
-    raise NotApplicable("no operand is indexed by single iterators")
-
-
-def _is_plain(read: Read) -> bool:
-    extents = (r.extent for r in box_of(read.source))
-    pairs = zip(read.index, extents, strict=True)
-    return all(e.name is not None or (e == constant(0) and n == 1) for e, n in pairs)
 
 
 def _uniform(

@@ -13,7 +13,7 @@ from einnet.corrections.recompute import Library, program_of
 from einnet.expr.index import Ranges, bounds, iterators_of, var
 from einnet.expr.interpreter import guard_holds
 from einnet.expr.nodes import Guard, Read, Scope, Tensor, fresh_name
-from einnet.expr.program import Definition, Statement
+from einnet.expr.program import Definition, Program, Statement
 from einnet.expr.transform import inline_reads, is_movement
 from einnet.mutations.dimensions import MERGE, merge_dimensions
 from einnet.mutations.mutant import Mutant, bare, operand
@@ -151,8 +151,16 @@ def plan_of(
 
 def fused(statements: Sequence[Statement], *results: Tensor) -> tuple[Statement, ...]:
     """The statements that the results need, layouts composed, without guards that always hold."""
-    done = fuse_eoperators(program_of(statements, *results)).statements
-    return tuple(_with_needed_guards(s) if isinstance(s, Definition) else s for s in done)
+    return fused_program(program_of(statements, *results)).statements
+
+
+def fused_program(program: Program) -> Program:
+    """The same for a program, whose constants stay apart from what is computed in every run."""
+    done = fuse_eoperators(program)
+    statements = (
+        _with_needed_guards(s) if isinstance(s, Definition) else s for s in done.statements
+    )
+    return replace(done, statements=tuple(statements))
 
 
 def _with_needed_guards(definition: Definition) -> Definition:

@@ -4,7 +4,7 @@ Formula: `L_h S X[t*h + e]  ~  L_h { L_{q,u} S X'[q, t*u + e] }[h div T, h mod T
 `X'[q, v] = X[t*T*q + v]` for v in 0:t*T. With a halo, X' has the elements that T points of u reach,
 `X'[q, v] = X[t*T*q + v + low e]`, read at `t*u + e - low e`: then the two are equal.
 
-Condition: h occurs nowhere else, e depends on sums alone.
+Condition: h occurs nowhere else, e depends on sums alone; 0 < T < extent of h.
 
 Paper: PET, OSDI 2021, section 4: a part of the space moves into the batch.
 """
@@ -19,6 +19,7 @@ from einnet.mutations.mutant import (
     operand,
     reindexed,
     relaid,
+    require,
     sliding,
 )
 from einnet.rules.variable_substitution import split
@@ -32,6 +33,7 @@ def split_carry(core: Scope, which: int, dimension: int, tile: int, halo: bool) 
     Raises NotApplicable where the condition fails.
     """
     window = sliding(core, which, dimension)
+    require(0 < tile < window.x.extent, f"a tile of {tile} does not cut {window.x.name}")
     found = reindexed(split(core, window.x.name, tile))
     read = operand(core, which)
     extents = extents_of(read)

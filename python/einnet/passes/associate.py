@@ -13,7 +13,7 @@ from einnet.expr.program import Definition
 from einnet.operators.cost import CPU
 from einnet.passes.labelled import DATA, Labelled
 from einnet.passes.module_pass import Example
-from einnet.passes.replacing import used_values
+from einnet.passes.replacing import producers_used
 from einnet.passes.rule_pass import RulePass, parts_labelled
 from einnet.rules.rewrite import NotApplicable
 from einnet.search.association import MAX_FACTORS, associate
@@ -79,7 +79,7 @@ def _is_constant(value: ir.Value) -> bool:
     if operation.name in DATA:
         return True
     pure = operation.name.startswith(("linalg.", "tensor.", "arith."))
-    read = (*(v for v in operation.operands), *used_values(operation))
+    read = (*(v for v in operation.operands), *producers_used(operation))
     return pure and bool(read) and all(map(_is_constant, read))
 
 

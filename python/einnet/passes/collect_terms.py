@@ -11,7 +11,6 @@ from einnet.passes.labelled import Labelled
 from einnet.passes.module_pass import Example
 from einnet.passes.rule_pass import RulePass, parts_labelled
 from einnet.rules.linearity import collect_terms
-from einnet.rules.rewrite import NotApplicable
 
 _EXAMPLE = Example(
     """
@@ -52,7 +51,4 @@ class CollectTerms(RulePass):
     EXAMPLE: ClassVar[Example] = _EXAMPLE
 
     def rewrite(self, found: Labelled) -> Sequence[Definition]:
-        scope = found.scope
-        if not scope.summation and all(len(t.factors) < 2 for t in scope.body):
-            raise NotApplicable("it only adds elements: nothing is multiplied")
         return parts_labelled(collect_terms(found.definition, found.names.taken), found, "sum")

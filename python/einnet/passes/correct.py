@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import count
 from typing import ClassVar
 
 from mlir import ir
 
-from einnet.bridge.attributes import INCORRECT_BOXES, KERNEL, LABEL, MUTANT, ORIGINAL
+from einnet.bridge.attributes import INCORRECT_BOXES, LABEL, MUTANT, ORIGINAL
 from einnet.bridge.composition import rename_tensors, replace_sources
 from einnet.bridge.emit import emit_definition
 from einnet.bridge.lift import lift_function, lift_operation
@@ -38,7 +37,8 @@ from einnet.operators.cost import CPU, H100, Machine
 from einnet.passes.labelled import TensorNames, labels_in, operations_in
 from einnet.passes.module_pass import Example, ModulePass, Target
 from einnet.passes.natural_form import with_units
-from einnet.passes.replacing import erase_unused
+from einnet.passes.options import OptionError
+from einnet.passes.replacing import erase_unused, new_kernels
 from einnet.rules.rewrite import NotApplicable, Parameter, Step
 from einnet.toolchain.mlir import locate
 from einnet.verify.equivalence import Different, Undecided, compare
@@ -132,8 +132,8 @@ class Correct(ModulePass):
 
     def __post_init__(self) -> None:
         if self.target not in MACHINES:
-            raise InputError(
-                f"unknown target '{self.target}'", hint=f"targets: {', '.join(MACHINES)}"
+            raise OptionError(
+                "target", f"unknown target '{self.target}'", hint=f"targets: {', '.join(MACHINES)}"
             )
 
     def run(self, target: Target) -> ir.Module:
@@ -160,12 +160,6 @@ def correct_marks(
     for mark in marks_in(target.module.operation):
         if mark.label in labels:
             _Correction(target, pass_name, mark, machine).run(share)
-
-
-def new_kernels(target: Target) -> Iterator[int]:
-    """Numbers of kernels that the module does not have yet."""
-    known = (o.attributes.get(KERNEL) for o in operations_in(target.module.operation))
-    return count(1 + max((k.value for k in known if isinstance(k, ir.IntegerAttr)), default=-1))
 
 
 def _refuse_broken_marks(target: Target, pass_name: str) -> None:
@@ -217,9 +211,10 @@ class _Correction:
     def _original(self) -> Definition:
         """The original's expression over the mark's arguments."""
         function = original_of(self.mark)
-        if function is None:
+        if function is None or function.is_external:
+            wrong = "no function" if function is None else "nothing but a declaration of"
             raise self.refusal(
-                f"there is no function @{self.mark.original}",
+                f"there is {wrong} @{self.mark.original}",
                 "it computes the mutant's original; keep it until the mutant is corrected",
             )
         written = lift_function(function)
@@ -290,7 +285,7 @@ class _Correction:
             made = {str(step) for step in start.steps}
             steps = tuple(s for s in parse_steps(self.mark.steps) if str(s) not in made)
             mutant = replay(start, steps)
-        except (NotApplicable, ValueError, LookupError, TypeError) as reason:
+        except NotApplicable as reason:
             raise self.refusal(
                 f"{MUTANT} does not say how it was made: {reason}",
                 "share=false needs no steps",
@@ -410,13 +405,13 @@ _STEP = re.compile(r"([\w-]+)\(([^()]*)\)(?:, |$)")
 
 
 def parse_steps(text: str) -> tuple[Step, ...]:
-    """Steps as `einnet.mutant` has them. Raises ValueError for anything else."""
+    """Steps as `einnet.mutant` has them. Raises NotApplicable for anything else."""
     steps: list[Step] = []
     position = 0
     while position < len(text):
         match = _STEP.match(text, position)
         if match is None:
-            raise ValueError(f"'{text[position:]}' is no step")
+            raise NotApplicable(f"'{text[position:]}' is no step")
         pairs = (part.partition("=") for part in match[2].split(", ") if part)
         steps.append(Step(match[1], tuple((key, _parameter(value)) for key, _, value in pairs)))
         position = match.end()
@@ -424,4 +419,5 @@ def parse_steps(text: str) -> tuple[Step, ...]:
 
 
 def _parameter(text: str) -> Parameter:
-    return int(text) if re.fullmatch(r"-?\d+", text) else text
+    # What has more digits is no size.
+    return int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else text

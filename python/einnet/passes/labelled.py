@@ -7,7 +7,7 @@ summation iterators the reductions; an operation of another dialect has its resu
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
@@ -22,6 +22,7 @@ from einnet.expr.nodes import Scope, Tensor, fresh_name
 from einnet.expr.program import Definition
 from einnet.expr.transform import rename
 from einnet.passes.module_pass import Target
+from einnet.passes.options import OptionError
 from einnet.toolchain.mlir import locate
 
 DATA = frozenset(("arith.constant", "tensor.empty", "linalg.fill"))
@@ -124,6 +125,18 @@ def find(target: Target, pass_name: str, label: str, names: TensorNames | None =
             "and has one result",
         )
     return found
+
+
+def require_group(labels: Sequence[str]) -> None:
+    """Raise OptionError unless the option `labels` is empty or names several operations, each
+    once."""
+    if not all(labels):
+        raise OptionError("labels", "a label is empty", hint="labels=a,b names two operations")
+    if len(labels) == 1:
+        raise OptionError("labels", "one label is no group", hint="labels=a,b names two operations")
+    twice = [label for number, label in enumerate(labels) if label in labels[:number]]
+    if twice:
+        raise OptionError("labels", f"the label {twice[0]} is given twice")
 
 
 def every(target: Target) -> Iterator[ir.Operation]:

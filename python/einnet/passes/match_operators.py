@@ -9,34 +9,34 @@ from typing import ClassVar
 from einnet.bridge.attributes import LIBRARY
 from einnet.bridge.emit_product import is_read_in_place
 from einnet.bridge.natural import natural_scope
-from einnet.errors import InputError
 from einnet.expr.index import var
-from einnet.expr.nodes import Read, Scope, Tensor
+from einnet.expr.nodes import Scope, Tensor
 from einnet.expr.program import Definition, Library, Product, Statement, Windowed
 from einnet.operators import contraction
 from einnet.operators.contraction import Match
 from einnet.operators.cost import CPU, h100
 from einnet.operators.product import PRODUCT
-from einnet.operators.table import mapping_table
 from einnet.options import TARGETS
 from einnet.passes.labelled import Labelled
+from einnet.passes.matching_refusals import (
+    convolution_mismatch,
+    product_mismatch,
+    require_contraction,
+)
 from einnet.passes.module_pass import Example
+from einnet.passes.options import OptionError
 from einnet.passes.proving import require_equal
 from einnet.passes.rule_pass import RulePass
 from einnet.program.convolutions import as_written, channels_last
 from einnet.rules.rewrite import NotApplicable
 from einnet.search.converge import Limits
-from einnet.search.distance import BadPart, distance
 from einnet.search.record import SILENT
-from einnet.search.state import State, start
 from einnet.search.strategy import strategy
 
 _SPLIT = "split"
 """The only step of a search that derives nothing: it names the digits of an iterator."""
 
 _LIMITS = Limits(total=100)
-
-_ORDINALS = ("first", "second")
 
 _EXAMPLE = Example(
     """
@@ -85,15 +85,15 @@ class MatchOperators(RulePass):
 
     def __post_init__(self) -> None:
         if self.target not in TARGETS:
-            raise InputError(
-                f"unknown target '{self.target}'", hint=f"targets: {', '.join(TARGETS)}"
+            raise OptionError(
+                "target", f"unknown target '{self.target}'", hint=f"targets: {', '.join(TARGETS)}"
             )
 
     def rewrite(self, found: Labelled) -> Sequence[Definition]:
         if LIBRARY in found.operation.attributes:
             raise NotApplicable(f"it has an {LIBRARY} already")
         scope = natural_scope(found.scope)
-        _require_contraction(scope)
+        require_contraction(scope)
         self._require_types(found.definition)
         result, taken = found.definition.result, set(found.names.taken)
         definition = Definition(result, scope, found.label)
@@ -104,9 +104,9 @@ class MatchOperators(RulePass):
                 return _proved(found, channels_last(plan, taken))
         match = _product(scope)
         if match is None:
-            reason = f"it is no product: {_product_mismatch(scope)}"
+            reason = f"it is no product: {product_mismatch(scope)}"
             if self.target == "cuda":
-                reason += f"; and no convolution: {_convolution_mismatch(scope)}"
+                reason += f"; and no convolution: {convolution_mismatch(scope)}"
             raise NotApplicable(reason)
         in_place = _in_place(match, result)
         plan = in_place or contraction.plan(match, result, taken, found.label)
@@ -175,77 +175,3 @@ def _in_place(match: Match, result: Tensor) -> tuple[Definition, ...]:
         if names == [*batch, *m, *n] and is_read_in_place(definition, product):
             return (definition,)
     return ()
-
-
-# What is in the way ---------------------------------------------------------------------------
-
-
-def _require_contraction(scope: Scope) -> None:
-    """Raise NotApplicable unless the scope sums products of two tensors."""
-    if not scope.summation:
-        raise NotApplicable("it sums over no loop")
-    if len(scope.body) != 1:
-        raise NotApplicable(f"it sums {len(scope.body)} terms, not one product")
-    factors = scope.term.factors
-    if any(not isinstance(f, Read) for f in factors):
-        raise NotApplicable("it applies a nonlinear function before it sums")
-    if len(factors) != 2:
-        raise NotApplicable(f"it multiplies {len(factors)} tensors, not two")
-
-
-def _product_mismatch(scope: Scope) -> str:
-    state = start(scope)
-    if state is None:
-        return "it is 0 everywhere"
-    core = state.core
-    reads = core.term.reads
-    if len(reads) != 2:
-        return f"it multiplies {len(reads)} tensors, not two"
-    operands = (reads[0], reads[1])
-    stray = _stray_iterator(core, operands)
-    if stray:
-        return stray
-    for obstacle in distance(core, operands, PRODUCT).obstacles:
-        if isinstance(obstacle, BadPart):
-            return (
-                f"dimension {obstacle.dimension} of the {_ORDINALS[obstacle.operand]} operand is"
-                f" read at {obstacle.part}, which is not one loop"
-            )
-        return f"no operand has all loops of the condition {_shown(state, obstacle.iterators)}"
-    if not mapping_table(core, operands).row("k"):
-        return "row k is empty: no loop is summed over and in both operands"
-    return "its operands would have to be stored several times over"
-
-
-def _stray_iterator(core: Scope, operands: tuple[Read, Read]) -> str:
-    """Which iterator is in no row of a library operator, empty if none is."""
-    table = mapping_table(core, operands)
-    output = {i.name for i in core.traversal}
-    for name in table.row("?"):
-        inside = [_ORDINALS[d] for d, occurs in enumerate(table.occurs) if name in occurs]
-        summed = "traversed" if name in output else "summed over"
-        where = f"only in the {inside[0]} operand" if inside else "in no operand"
-        return f"the loop {name} is {summed} but {where}, and no row of a library operator is that"
-    return ""
-
-
-def _convolution_mismatch(scope: Scope) -> str:
-    image = max(
-        scope.term.reads, key=lambda r: sum(not _is_plain(r, d) for d in range(len(r.index)))
-    )
-    several = [d for d in range(len(image.index)) if not _is_plain(image, d)]
-    if not several:
-        return "no operand is read at a traversal loop plus a summation loop"
-    return (
-        f"an operand is read at {', '.join(str(image.index[d]) for d in several)}, and windows are"
-        " stride*x + dilation*y + a constant, or (x - y + a constant) div stride where exact"
-    )
-
-
-def _is_plain(read: Read, dimension: int) -> bool:
-    index = read.index[dimension]
-    return index.name is not None or index.is_constant
-
-
-def _shown(state: State, names: frozenset[str]) -> str:
-    return f"on {', '.join(sorted(names))} in {state.core}"

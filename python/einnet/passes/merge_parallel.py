@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from einnet.expr.program import Definition
+from einnet.passes.group_pass import GroupPass
 from einnet.passes.labelled import Labelled
 from einnet.passes.module_pass import Example
-from einnet.passes.rule_pass import GroupPass
 from einnet.rules.merging import merge_parallel
 from einnet.rules.rewrite import NotApplicable
 

@@ -8,10 +8,8 @@ from typing import ClassVar
 
 from mlir import ir
 
-from einnet.corrections.recompute import program_of
-from einnet.errors import InputError
-from einnet.expr.program import Definition
-from einnet.mutations.generate import Candidate, Options, explore, judge, of_each_form
+from einnet.mutations.generate import JUDGED, Options
+from einnet.mutations.wanted import Search, best_mutant
 from einnet.passes.correct import MACHINES, correct_marks
 from einnet.passes.labelled import (
     Labelled,
@@ -22,10 +20,12 @@ from einnet.passes.labelled import (
     labels_in,
     operations_of,
     own_label,
+    require_group,
 )
 from einnet.passes.module_pass import Example, ModulePass, Target
 from einnet.passes.mutate_together import mutate_together
 from einnet.passes.natural_form import naturally
+from einnet.passes.options import OptionError, number
 from einnet.passes.placing_mutants import (
     Emission,
     constants_of,
@@ -33,17 +33,8 @@ from einnet.passes.placing_mutants import (
     mutant_statements,
     place_of,
 )
-from einnet.passes.replacing import erase_unused, used_values
-from einnet.passes.wanted_mutations import (
-    JUDGED,
-    Search,
-    made_of,
-    none_of,
-    parse_mutations,
-    planned,
-    require_product,
-    why_none,
-)
+from einnet.passes.replacing import erase_unused, producers_used
+from einnet.passes.wanted_mutations import parse_mutations
 from einnet.rules.rewrite import NotApplicable
 
 _OPERATIONS = Options.operators
@@ -142,33 +133,34 @@ class Mutate(ModulePass):
         default=False,
         metadata={"help": "with correct: let the mutant's own operation compute corrections too"},
     )
-    depth: int = field(default=Options.depth, metadata={"help": "mutations of one round"})
-    rounds: int = field(
-        default=Options.rounds, metadata={"help": "how often the best mutants are mutated again"}
-    )
-    beam: int = field(
-        default=Options.beam, metadata={"help": "mutants of each kind that are mutated further"}
-    )
+    depth: int = number(Options.depth, "mutations of one round", most=100)
+    rounds: int = number(Options.rounds, "how often the best mutants are mutated again", most=100)
+    beam: int = number(Options.beam, "mutants of each kind that are mutated further", most=1000)
     target: str = field(default="cpu", metadata={"help": "what the estimates are for: cpu or cuda"})
 
     def __post_init__(self) -> None:
         if self.target not in MACHINES:
-            raise InputError(
-                f"unknown target '{self.target}'", hint=f"targets: {', '.join(MACHINES)}"
+            raise OptionError(
+                "target", f"unknown target '{self.target}'", hint=f"targets: {', '.join(MACHINES)}"
             )
-        if min(self.depth, self.rounds, self.beam) < 1:
-            raise InputError("depth, rounds and beam are at least 1")
         joins = self.search.joins
         if joins and not self.labels:
-            raise InputError(
-                f"{joins[0].name} takes several operations", hint="labels=a,b names two of them"
+            raise OptionError(
+                "mutation",
+                f"{joins[0].name} takes several operations",
+                hint="labels=a,b names two of them",
             )
         if self.labels and self.label:
-            raise InputError("label names one operation, labels several", hint="give one of them")
-        if len(self.labels) == 1:
-            raise InputError("one label is no group", hint="labels=a,b names two operations")
-        if len(set(self.labels)) < len(self.labels):
-            raise InputError("a label is given twice")
+            raise OptionError(
+                "label", "label names one operation, labels several", hint="give one of them"
+            )
+        if self.share and not self.correct:
+            raise OptionError(
+                "share",
+                "share is of corrections, and none are added here",
+                hint="correct=true adds them; or give share to einnet-correct",
+            )
+        require_group(self.labels)
 
     def run(self, target: Target) -> ir.Module:
         marked: list[str] = []
@@ -199,7 +191,7 @@ class Mutate(ModulePass):
 
     @property
     def search(self) -> Search:
-        options = Options(self.depth, self.rounds, self.beam)
+        options = Options(self.depth, self.rounds, self.beam, judged=JUDGED)
         return Search(parse_mutations(self.mutation), options, MACHINES[self.target])
 
     def together(self, target: Target) -> list[str]:
@@ -220,33 +212,14 @@ class Mutate(ModulePass):
         """
         function_around(found.operation)
         original = naturally(found)
-        candidate = self.candidate(original, constants_of(found, original))
+        candidate = best_mutant(original, constants_of(found, original), self.search)
         place = place_of(found, original, candidate.found.steps, candidate.failing)
         statements = mutant_statements(candidate.found.statements, [place], found.label)
         emission = Emission(target, [place], [*statements, *found.rest])
         with ir.InsertionPoint(found.operation), found.operation.location:
             value = emission.value(place.final)
-        used = used_values(found.operation)
+        used = producers_used(found.operation)
         found.operation.results[0].replace_all_uses_with(value)
         found.operation.erase()
         erase_unused(used)
         return [found.label] if place.boxes else []
-
-    def candidate(self, original: Definition, constants: frozenset[str]) -> Candidate:
-        """The best mutant that the options allow. Raises NotApplicable if there is none."""
-        require_product(original.scope)
-        search = self.search
-        program = program_of([original], original.result)
-        if search.wanted:
-            mutants = made_of(original.scope, search.wanted, self.depth)
-            found = [planned((original,), None, m, (), constants, search.machine) for m in mutants]
-        else:
-            found = list(explore([original], program, constants, search.options, search.machine))
-        if not found:
-            raise NotApplicable(why_none(original.scope, self.mutation))
-        chosen = of_each_form(found)[:JUDGED]
-        judged = (judge(f, program, constants, search.machine) for f in chosen)
-        best = min((c for c in judged if c is not None), key=lambda c: c.estimate, default=None)
-        if best is None:
-            raise NotApplicable(none_of(len(found)))
-        return best

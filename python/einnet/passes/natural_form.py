@@ -16,6 +16,7 @@ from einnet.corrections.recompute import program_of
 from einnet.expr.index import constant, iterators_of, var
 from einnet.expr.nodes import Read, Scope, Tensor, box_of, factors_of
 from einnet.expr.program import Definition
+from einnet.mutations.unit_sums import with_unit_sums
 from einnet.passes.labelled import Labelled, TensorNames
 
 
@@ -32,6 +33,13 @@ def naturally(found: Labelled) -> Definition:
     last = natural(program).definitions[-1]
     assert last.result == definition.result
     return replace(last, scope=with_units(last.scope, definition.scope), label=found.label)
+
+
+def naturally_with_unit_sums(found: Labelled) -> Definition:
+    """The same with the sums of one point that the operation is written with, where it reads as it
+    is written but for constants."""
+    original = naturally(found)
+    return replace(original, scope=with_unit_sums(original.scope, found.scope))
 
 
 def with_units(scope: Scope, written: Scope) -> Scope:

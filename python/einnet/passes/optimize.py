@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from mlir import ir
 
+from einnet.errors import EinnetError
 from einnet.options import Options
 from einnet.passes.module_pass import Example, ModulePass, Target
 
@@ -54,4 +55,10 @@ class Optimize(Options, ModulePass):
         # Here and not above: the driver brings in code generation and the runtime.
         from einnet.driver import optimize_module
 
-        return optimize_module(target.module, self, filename=target.filename)
+        try:
+            return optimize_module(target.module, self, filename=target.filename)
+        except EinnetError as error:
+            if "--no-measure" in (error.hint or ""):
+                # The driver speaks of the flags of `einnet compile`.
+                error.hint = "measure=false chooses by estimates"
+            raise

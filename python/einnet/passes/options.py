@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar, get_type_hints
 
@@ -11,18 +12,23 @@ from einnet.errors import InputError, Location
 
 _CLOSING = {"{": "}", "(": ")", "[": "]"}
 _QUOTES = "\"'"
+# More digits than any bound, and few enough for `int`.
+_INTEGER = re.compile(r"\s*[+-]?[0-9]{1,19}\s*")
+_SHOWN = 40
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 
 
 @dataclass(frozen=True)
 class Option:
-    """One option of a pass; `default` is text, None for an option that has to be given."""
+    """One option of a pass; `default` is text, None for an option that has to be given. An integer
+    is within the bounds, if there are any."""
 
     name: str
     field: str
     type: Any
     help: str
     default: str | None
+    bounds: tuple[int, int] | None = None
 
     @property
     def placeholder(self) -> str:
@@ -30,6 +36,19 @@ class Option:
         if self.type in (tuple[str, ...], tuple[int, ...]):
             return f"{'<text>' if self.type == tuple[str, ...] else '<int>'},..."
         return {str: "<text>", int: "<int>", bool: "<bool>"}[self.type]
+
+
+class OptionError(InputError):
+    """A value that a pass refuses, of the option of this name: `build` says where it stands."""
+
+    def __init__(self, option: str, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.option = option
+
+
+def number(default: int, text: str, *, most: int, least: int = 1) -> Any:
+    """A field that is an integer from `least` to `most`."""
+    return dataclasses.field(default=default, metadata={"help": text, "bounds": (least, most)})
 
 
 def options_of(class_: type[Any]) -> tuple[Option, ...]:
@@ -42,6 +61,7 @@ def options_of(class_: type[Any]) -> tuple[Option, ...]:
             hints[field.name],
             field.metadata.get("help", ""),
             None if field.default is dataclasses.MISSING else _text(field.default),
+            field.metadata.get("bounds"),
         )
         for field in dataclasses.fields(class_)
     )
@@ -59,6 +79,7 @@ def build(class_: type[P], name: str, text: str, place: Location) -> P:
     options = {option.name: option for option in options_of(class_)}
     valid = f"options of {name}: {', '.join(options) or 'none'}"
     values: dict[str, Any] = {}
+    places: dict[str, Location] = {}
     for key, value, offset in split_options(text, place):
         here = shifted(place, offset)
         if key not in options:
@@ -66,12 +87,17 @@ def build(class_: type[P], name: str, text: str, place: Location) -> P:
         option = options[key]
         if option.field in values:
             raise InputError(f"option '{key}' is given twice", location=here)
+        places[key] = here
+        _require_no_option(options, value, here)
         values[option.field] = _convert(option, value, here)
     missing = [o.name for o in options.values() if o.default is None and o.field not in values]
     if missing:
         raise InputError(f"{name} needs the option '{missing[0]}'", location=place, hint=valid)
     try:
         return class_(**values)
+    except OptionError as error:
+        here = places.get(error.option, place)
+        raise InputError(error.message, location=here, hint=error.hint) from error
     except InputError as error:
         raise InputError(error.message, location=place, hint=error.hint) from error
 
@@ -128,6 +154,18 @@ def _unwrapped(value: str) -> str:
     return value
 
 
+def _require_no_option(options: Iterable[str], value: str | None, place: Location) -> None:
+    """Raise InputError for a value that goes on with another option, after a comma."""
+    plain = value is not None and not any(c in value for c in "([{\"'")
+    found = re.search(r",\s*([\w-]+)=", value or "") if plain else None
+    if found is not None and found[1] in options:
+        raise InputError(
+            f"'{found[1]}' follows a comma: it would be part of the value",
+            location=place,
+            hint="white space is what separates options",
+        )
+
+
 def _convert(option: Option, value: str | None, place: Location) -> Any:
     if option.type is bool:
         if value is None:
@@ -148,11 +186,17 @@ def _convert(option: Option, value: str | None, place: Location) -> Any:
 
 
 def _integer(option: Option, value: str, place: Location) -> int:
-    try:
-        return int(value)
-    except ValueError as error:
-        message = f"'{option.name}' is an integer, not '{value}'"
-        raise InputError(message, location=place) from error
+    if not _INTEGER.fullmatch(value):
+        shown = value if len(value) <= _SHOWN else f"{value[:_SHOWN]}..."
+        raise InputError(f"'{option.name}' is an integer, not '{shown}'", location=place)
+    found = int(value)
+    if option.bounds is not None:
+        least, most = option.bounds
+        if not least <= found <= most:
+            raise InputError(
+                f"'{option.name}' must be from {least} to {most}, not {found}", location=place
+            )
+    return found
 
 
 def _text(default: Any) -> str:

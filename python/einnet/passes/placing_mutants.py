@@ -22,9 +22,9 @@ from einnet.corrections.boxes import cover, format_box, positions
 from einnet.corrections.recompute import Failing
 from einnet.expr.nodes import fresh_name
 from einnet.expr.program import Definition, Statement
-from einnet.passes.correct import new_kernels
 from einnet.passes.labelled import Labelled, labels_in
 from einnet.passes.module_pass import Target
+from einnet.passes.replacing import new_kernels
 from einnet.rules.rewrite import NotApplicable, Step
 from einnet.verify.regions import Box
 

@@ -7,7 +7,7 @@ is `p.inner.inner`. A number is appended to a label that the module has already.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 
@@ -16,6 +16,7 @@ from mlir import ir
 from einnet.bridge.attributes import KERNEL, LABEL
 from einnet.bridge.emit import emit_definition
 from einnet.bridge.emit_generic import arithmetic_dtype
+from einnet.bridge.refusal import NotEmittable
 from einnet.bridge.slices import emit_sliced, sliced_definition
 from einnet.bridge.unroll import from_zero
 from einnet.expr.nodes import Body, Call, Factor, Read, Scope, Tensor, fresh_name
@@ -42,7 +43,7 @@ def replace_operations(
     first, waiting = places(group, definitions)
     values = _emit(target, group, definitions, first, waiting)
     own = [found.operation for found in group]
-    used = [v for o in own for v in used_values(o) if v.owner.operation not in own]
+    used = [v for o in own for v in producers_used(o) if v.owner.operation not in own]
     for found in group:
         final = found.rest[-1] if found.rest else found.definition
         found.operation.results[0].replace_all_uses_with(values[final.result.name])
@@ -79,7 +80,7 @@ def _emit(
     whole = (*definitions, *(d for found in group for d in found.rest))
     kept = {d.label for found in group for d in (found.definition, *found.rest)}
     labels = labels_in(target)
-    kernels = count(1 + max(map(_kernel, operations_in(target.module.operation)), default=-1))
+    kernels = new_kernels(target)
     values: dict[str, ir.Value] = names.values
     with first.location:
         # Apart from the module, so that arithmetic that fails halfway leaves nothing behind.
@@ -101,8 +102,8 @@ def _emit(
                             # A view is no kernel and carries no label yet.
                             value.owner.attributes[LABEL] = ir.StringAttr.get(part.label)
                         values[part.result.name] = value
-        except ValueError as error:
-            raise NotApplicable(str(error)) from error
+        except NotEmittable as reason:
+            raise NotApplicable(str(reason)) from reason
     for operation in waiting:
         operation.move_before(first)
     for view in list(staged.body.operations):
@@ -153,7 +154,7 @@ def _waiting(
             return
         if not _is_pure(operation):
             raise NotApplicable(f"{operation.name}, which one of them needs, may not move")
-        for used in used_values(operation):
+        for used in producers_used(operation):
             visit(used)
         ordered[operation] = None
 
@@ -214,7 +215,7 @@ def map_reads(body: Body, change: Callable[[Read], Read]) -> Body:
     return tuple(replace(t, factors=tuple(factor(f) for f in t.factors)) for t in body)
 
 
-def used_values(operation: ir.Operation) -> tuple[ir.Value, ...]:
+def producers_used(operation: ir.Operation) -> tuple[ir.Value, ...]:
     """Results of other operations that the operation or its regions use, each once."""
     inside = [operation, *operations_in(operation)]
     used = (v for o in inside for v in o.operands if not isinstance(v.owner, ir.Block))
@@ -232,7 +233,7 @@ def erase_unused(values: Iterable[ir.Value]) -> Erased:
         value, _ = pending.popitem()
         operation = value.owner.operation
         if _is_pure(operation) and not any(True for r in operation.results for _ in r.uses):
-            used = used_values(operation)
+            used = producers_used(operation)
             for result in operation.results:
                 pending.pop(result, None)
             operation.erase()
@@ -245,6 +246,7 @@ def _is_pure(operation: ir.Operation) -> bool:
     return operation.name.startswith(("linalg.", "tensor.", "arith."))
 
 
-def _kernel(operation: ir.Operation) -> int:
-    attribute = operation.attributes.get(KERNEL)
-    return attribute.value if isinstance(attribute, ir.IntegerAttr) else -1
+def new_kernels(target: Target) -> Iterator[int]:
+    """Numbers of kernels that the module does not have yet."""
+    known = (o.attributes.get(KERNEL) for o in operations_in(target.module.operation))
+    return count(1 + max((k.value for k in known if isinstance(k, ir.IntegerAttr)), default=-1))

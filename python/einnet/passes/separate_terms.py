@@ -11,7 +11,6 @@ from einnet.passes.labelled import Labelled
 from einnet.passes.module_pass import Example
 from einnet.passes.rule_pass import RulePass, parts_labelled
 from einnet.rules.linearity import separate_terms
-from einnet.rules.rewrite import NotApplicable
 
 _EXAMPLE = Example(
     """
@@ -53,8 +52,5 @@ class SeparateTerms(RulePass):
     EXAMPLE: ClassVar[Example] = _EXAMPLE
 
     def rewrite(self, found: Labelled) -> Sequence[Definition]:
-        scope = found.scope
-        if not scope.summation and all(len(t.factors) < 2 for t in scope.body):
-            raise NotApplicable("it only adds elements: there is nothing to compute")
         parts = separate_terms(found.definition, found.names.taken)
         return parts_labelled(parts, found, "term")

@@ -13,14 +13,14 @@ from einnet.rules.summation_splitting import split_product
 
 _EXAMPLE = Example(
     """
-func.func @f(%a: tensor<24x20xf32>, %v: tensor<20x28xf32>, %c: tensor<28x32xf32>)
+func.func @f(%a: tensor<24x20xf32>, %b: tensor<20x28xf32>, %c: tensor<28x32xf32>)
     -> tensor<24x32xf32> {
   %zero = arith.constant dense<0.0> : tensor<24x32xf32>
   %p = linalg.generic {
       indexing_maps = [affine_map<(m, p, k, n) -> (m, k)>, affine_map<(m, p, k, n) -> (k, n)>,
                        affine_map<(m, p, k, n) -> (n, p)>, affine_map<(m, p, k, n) -> (m, p)>],
       iterator_types = ["parallel", "parallel", "reduction", "reduction"]}
-      ins(%a, %v, %c : tensor<24x20xf32>, tensor<20x28xf32>, tensor<28x32xf32>)
+      ins(%a, %b, %c : tensor<24x20xf32>, tensor<20x28xf32>, tensor<28x32xf32>)
       outs(%zero : tensor<24x32xf32>) attrs = {einnet.label = "p"} {
   ^bb0(%x: f32, %y: f32, %z: f32, %sum: f32):
     %xy = arith.mulf %x, %y : f32

@@ -8,8 +8,10 @@ Formulas:
 - collect: `Y = S a[e] * w + S b[e] * w  =>  T = a + b; Y = S T[e] * w`.
 
 Condition: to distribute, T is a sum of terms without summation or calls and is read once outside
-calls, by a body of one term. To collect, all terms have the same guards and differ in one read
-alone, of one index and of tensors of one shape and type, so that their sum is such a tensor.
+calls, by a body of one term. To separate or to collect, the body has several terms and sums or
+multiplies something, or it would become an addition again. To collect, all terms have the same
+guards and differ in one read alone, of one index and of tensors of one shape and type, so that
+their sum is such a tensor.
 
 Paper: EinNet, OSDI 2023, section 4.2 (expression fusion).
 """
@@ -26,6 +28,7 @@ from einnet.expr.transform import inline_reads
 from einnet.rules.rewrite import NotApplicable
 from einnet.rules.summation_splitting import iterators_in_body
 
+# Named in docs/rules.md, which is made of these modules.
 DISTRIBUTE = "distribute"
 SEPARATE = "separate-terms"
 COLLECT = "collect-terms"
@@ -63,11 +66,10 @@ def separate_terms(definition: Definition, taken: set[str]) -> tuple[Definition,
     """Each term of a summed body as a definition of its own, and their sum last.
 
     A term's definition has the traversal iterators that the term depends on. New names are not in
-    `taken`, and are added to it. Raises NotApplicable for a body of one term.
+    `taken`, and are added to it. Raises NotApplicable for a body of one term, and for an addition.
     """
     scope = definition.scope
-    if len(scope.body) < 2:
-        raise NotApplicable(f"{definition.result.name} is one term")
+    _require_products(definition)
     parts: list[Definition] = []
     terms: list[Term] = []
     for term in scope.body:
@@ -85,11 +87,11 @@ def separate_terms(definition: Definition, taken: set[str]) -> tuple[Definition,
 def collect_terms(definition: Definition, taken: set[str]) -> tuple[Definition, ...]:
     """Terms that differ in one read alone as one term that reads the sum of what they read.
 
-    New names are not in `taken`, and are added to it. Raises NotApplicable where they differ more.
+    New names are not in `taken`, and are added to it. Raises NotApplicable where they differ more,
+    for a body of one term, and for an addition.
     """
     scope = definition.scope
-    if len(scope.body) < 2:
-        raise NotApplicable(f"{definition.result.name} is one term")
+    _require_products(definition)
     first, *others = scope.body
     for place, candidate in enumerate(first.factors):
         if isinstance(candidate, Read) and isinstance(candidate.source, Tensor):
@@ -97,6 +99,14 @@ def collect_terms(definition: Definition, taken: set[str]) -> tuple[Definition, 
             if reads is not None:
                 return _collected(definition, place, reads, taken)
     raise NotApplicable("the terms differ in more than one read of one index, shape and type")
+
+
+def _require_products(definition: Definition) -> None:
+    scope = definition.scope
+    if len(scope.body) < 2:
+        raise NotApplicable(f"{definition.result.name} is one term")
+    if not scope.summation and all(len(t.factors) < 2 for t in scope.body):
+        raise NotApplicable("it only adds elements: nothing is multiplied or summed")
 
 
 def _differing(

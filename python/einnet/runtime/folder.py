@@ -7,12 +7,13 @@ compiled for.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, cast
 
@@ -31,26 +32,38 @@ ENVIRONMENT = "environment.json"
 
 REBUILD = "build the artifact again"
 
+_WORK = ".einnet."
+"""How the names of folders begin in which artifacts are written."""
+
 TargetName = Literal["cpu", "cuda"]
 
 
 def require_destination(folder: Path) -> None:
     """Raise `InputError` unless an artifact may be written to `folder`: before the work, not
     after."""
-    if folder.exists() and not is_artifact(folder):
+    # Also what a link that leads nowhere is the name of.
+    if os.path.lexists(folder) and not is_artifact(folder):
         raise InputError(
             "exists and is not an artifact: it is left as it is",
             location=Location(str(folder)),
             hint="choose another name, or remove it",
         )
+    for parent in folder.parents:
+        if os.path.lexists(parent) and not os.path.isdir(parent):
+            raise InputError(
+                f"cannot be written: {parent} is not a folder", location=Location(str(folder))
+            )
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryDirectory(dir=folder.parent).cleanup()
+        tempfile.TemporaryDirectory(prefix=_WORK, dir=folder.parent).cleanup()
+        with contextlib.suppress(FileNotFoundError):
+            # Only the file system knows what names it takes.
+            os.lstat(folder)
     except OSError as error:
         raise cannot_write(folder, error) from error
 
 
-@contextmanager
+@contextlib.contextmanager
 def replacing(folder: Path) -> Generator[Path]:
     """An empty folder that takes the place of `folder` if the work in it succeeds.
 
@@ -58,16 +71,16 @@ def replacing(folder: Path) -> Generator[Path]:
     """
     require_destination(folder)
     try:
-        work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        work = Path(tempfile.mkdtemp(prefix=_WORK, dir=folder.parent))
         made, old = work / "new", work / "old"
         try:
             made.mkdir()
             yield made
-            if folder.exists():
+            if os.path.lexists(folder):
                 folder.rename(old)
             made.rename(folder)
         finally:
-            if old.exists() and not folder.exists():
+            if os.path.lexists(old) and not os.path.lexists(folder):
                 old.rename(folder)
             shutil.rmtree(work)
     except OSError as error:
@@ -95,12 +108,11 @@ def write_manifest(made: Path, entries: Mapping[str, object]) -> None:
 
 def is_artifact(folder: Path) -> bool:
     """Whether `folder` says that it is an artifact, of any version, complete or not."""
-    path = folder / MANIFEST
-    if not path.is_file():
+    if not os.path.isfile(folder / MANIFEST):
         return False
     try:
-        manifest = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        manifest = read_json(folder / MANIFEST)
+    except InputError:
         return False
     return isinstance(manifest, dict) and cast(dict[str, object], manifest).get("schema") == SCHEMA
 
@@ -109,14 +121,17 @@ def read_manifest(folder: Path) -> dict[str, object]:
     """The manifest. `InputError`: not an artifact, of an unknown version, or altered."""
     where = Location(str(folder / MANIFEST))
     if not is_artifact(folder):
-        if (folder / MANIFEST).exists():
+        if os.path.lexists(folder / MANIFEST):
             raise InputError("damaged, or not an artifact's", location=where, hint=REBUILD)
+        message = f"not an artifact: there is no {MANIFEST} in it"
+        if not os.path.isdir(folder):
+            message = "not an artifact" if os.path.exists(folder) else "no such artifact"
         raise InputError(
-            "not an artifact" if folder.exists() else "no such artifact",
+            message,
             location=Location(str(folder)),
             hint="an artifact is a folder that `einnet compile` wrote",
         )
-    manifest = cast(dict[str, object], json.loads((folder / MANIFEST).read_bytes()))
+    manifest = cast(dict[str, object], read_json(folder / MANIFEST))
     if manifest.get("version") != VERSION:
         raise InputError(
             f"the artifact's version is {manifest.get('version')}, this einnet reads {VERSION}",
@@ -144,8 +159,10 @@ def require_target(folder: Path, manifest: Mapping[str, object], target: TargetN
         )
 
 
-def check_files(folder: Path, manifest: Mapping[str, object], required: Sequence[str]) -> None:
-    """Raise `InputError` if a file is missing or is not what the manifest says."""
+def require_listed(
+    folder: Path, manifest: Mapping[str, object], required: Sequence[str]
+) -> dict[str, object]:
+    """The manifest's entries of files. Raise `InputError` if it lacks a required one."""
     files = manifest.get("files")
     if not isinstance(files, dict):
         raise InputError("manifest: 'files' is not an object", location=Location(str(folder)))
@@ -153,17 +170,35 @@ def check_files(folder: Path, manifest: Mapping[str, object], required: Sequence
     for name in required:
         if name not in listed:
             raise InputError(f"manifest: lists no {name}", location=Location(str(folder)))
-    for name, expected in listed.items():
+    return listed
+
+
+def check_files(folder: Path, manifest: Mapping[str, object], required: Sequence[str]) -> None:
+    """Raise `InputError` if a file is missing or is not what the manifest says."""
+    for name, expected in require_listed(folder, manifest, required).items():
         path = folder / name
         where = Location(str(path))
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise InputError("the artifact lacks this file", location=where, hint=REBUILD)
-        match expected:
-            case {"bytes": int(size), "sha256": str(digest)}:
-                if path.stat().st_size != size or _sha256(path) != digest:
-                    raise _altered(where)
-            case _:
-                raise InputError("manifest: the file's entry makes no sense", location=where)
+        if not isinstance(expected, dict):
+            raise InputError("manifest: the file's entry makes no sense", location=where)
+        try:
+            found = _describe(path)
+        except OSError as error:
+            raise InputError(f"cannot be read: {error.strerror}", location=where) from error
+        if found != expected:
+            raise _altered(where)
+
+
+def read_json(path: Path) -> object:
+    """What a JSON file of an artifact says. `InputError`: it cannot be read, or is not JSON."""
+    where = Location(str(path))
+    try:
+        return json.loads(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", location=where) from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"damaged: not JSON: {error}", location=where, hint=REBUILD) from error
 
 
 def write_json(path: Path, content: object) -> None:

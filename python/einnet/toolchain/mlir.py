@@ -17,6 +17,7 @@ from typing import cast
 
 from einnet.errors import EinnetError, InputError, Location, ToolchainError
 from einnet.toolchain import tools
+from einnet.toolchain.nesting import require_shallow
 
 SUPPORTED_MAJOR = 22
 INSTALL = f"pip install 'xtc-mlir-python-bindings=={SUPPORTED_MAJOR}.1.8.*'"
@@ -104,8 +105,11 @@ def read_source(path: str) -> str:
 def parse_module(text: str | bytes, context: ir.Context, filename: str = "<stdin>") -> ir.Module:
     """Parse and verify MLIR assembly, or bytecode.
 
-    Raises `InputError` at the file:line:column of MLIR's first diagnostic, its notes as hint.
+    Raises `InputError` at the file:line:column of MLIR's first diagnostic, its notes as hint, and
+    for text that is nested too deep for its parser.
     """
+    if isinstance(text, str):
+        require_shallow(text, filename)
     try:
         return ir.Module.parse(text, context)
     except MLIRError as error:

@@ -1,29 +1,13 @@
-"""How operations are printed: the options that MLIR's tools share, and names of sources."""
+"""How operations are printed, and names of sources."""
 
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 
 from mlir import ir
 
 from einnet.toolchain.mlir import ANONYMOUS
-
-
-@dataclass(frozen=True)
-class Style:
-    """Options of the printer, named as the bindings name them; the limits count elements and
-    characters, None for no limit."""
-
-    large_elements_limit: int | None = None
-    large_resource_limit: int | None = None
-    enable_debug_info: bool = False
-    pretty_debug_info: bool = False
-    print_generic_op_form: bool = False
-    use_local_scope: bool = False
-    use_name_loc_as_prefix: bool = False
-    assume_verified: bool = False
-    skip_regions: bool = False
+from einnet.toolchain.style import Style
 
 
 def text_of(operation: ir.Operation, style: Style) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib import import_module
@@ -12,6 +13,8 @@ from einnet.codegen.gpu.host import Buffer, HostProgram, KernelLaunch, Matrix, M
 from einnet.runtime.cuda.artifact import write_cuda_artifact
 from einnet.runtime.cuda.records import CallRecord, Environment, KernelRecord, Records
 from einnet.runtime.cuda.timing import GpuSamples
+from einnet.verify.certificate import Certificate, Segment
+from einnet.verify.field import random_primes
 
 _fake: Any = import_module("fake_device")  # conftest.py has its folder on the path
 
@@ -45,11 +48,13 @@ WITH_CALL = HostProgram(
 AGAIN = replace(PROGRAM, steps=(kernel("scale", "x", "t"), kernel("add", "w", "t", "y")))
 """What `PROGRAM` computes, its sum the other way round."""
 
-CERTIFICATE = {
-    "segments": [{"cells": 3, "positions": 7}],
-    "primes": [1073741827, 1073741831],
-    "error_bound": 1e-17,
-}
+PROOF = Certificate(
+    segments=(Segment("y", 3, 7, (1, 1), 1, 2, 1, "ends"),),
+    seed=0,
+    primes=random_primes(0, 2),
+    comparisons=1,
+)
+CERTIFICATE = json.loads(PROOF.to_json())
 
 TRACE = [
     {

@@ -176,11 +176,38 @@ def test_starting_up_imports_nothing_heavy(script: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_starting_up_takes_a_fraction_of_a_second() -> None:
-    # 0.35 s on the machine where it was written; the bound is for slow and busy ones.
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    command = [sys.executable, "-m", "einnet.cli.opt", "--canonicalize"]
-    subprocess.run(command, input=MODULE, capture_output=True, text=True, check=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    assert seconds < 1.2
+@pytest.mark.parametrize(
+    ("flag", "bar"), [("--canonicalize", 0.6), ("--einnet-split-summation=iterators=d2", 0.8)]
+)
+def test_starting_up_takes_a_fraction_of_a_second(flag: str, bar: float) -> None:
+    """In CPU seconds, of which others on the machine can only add some: the least of three starts.
+    They were 0.40 and 0.53 where this was written, and up to half as much more on a busy machine.
+    """
+
+    def start() -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        command = [sys.executable, "-m", "einnet.cli.opt", flag]
+        subprocess.run(command, input=MODULE, capture_output=True, text=True, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    assert min(start() for _ in range(3)) < bar
+
+
+def test_notes_are_left_out_where_they_are_not_wanted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "twice.mlir"
+    text = "func.func @twice() { return }\nfunc.func @twice() { return }\n"
+    source.write_text(text, encoding="utf-8")
+    shown: list[str] = []
+    for flags in ([], ["--mlir-disable-diagnostic-notes"]):
+        assert main([str(source), "--cse", *flags]) == 1
+        shown.append(capsys.readouterr().err)
+    with_notes, without = shown
+    assert "twice.mlir:2:1: error: redefinition of symbol named 'twice'" in without
+    assert "note: see existing symbol definition here" in with_notes
+    assert "note:" not in without
+    assert [line for line in without.splitlines() if "error:" in line] == [
+        line for line in with_notes.splitlines() if "error:" in line
+    ]

@@ -29,6 +29,13 @@ def always(value: object) -> Callable[[], object]:
         (["--input", "x=x.npy", "--output", "z=y.npy"], "--output: there is no 'z'"),
         (["--input", "x=x.npy", "--output", "no/y.npy"], "no/y.npy: error: cannot be written"),
         ([], "input 'x' is missing"),
+        (["--input", "x=noise.npy"], "noise.npy: error: this is not a .npy file"),
+        (["--input", "x=empty.npy"], "empty.npy: error: this is not a .npy file"),
+        (["--input", "x=objects.npy"], "objects.npy: error: an array of Python objects, not of"),
+        (["--input", "x=archive.npy"], "archive.npy: error: an archive of arrays, not one array"),
+        (["--input", "x=cut.npy"], "cut.npy: error: not a whole .npy file"),
+        (["--input", "x=huge.npy"], "huge.npy: error: the array is too large"),
+        (["--input", "x=m"], "m: error: cannot be read: Is a directory"),
     ],
 )
 def test_wrong_inputs(
@@ -46,11 +53,28 @@ def test_wrong_inputs(
         ("flat", np.zeros(16, np.float32)),
     ]:
         np.save(f"{name}.npy", array)
+    spoil()
     write(Path("m"))
     assert main(["run", "m", *flags]) == 1
     printed = capsys.readouterr()
     assert message in printed.err and not printed.out and "Traceback" not in printed.err
+    assert "pickle" not in printed.err, "NumPy's advice is of no use to who runs a command"
     assert not Path("y.npy").exists()
+
+
+def spoil() -> None:
+    """Files that are no array of numbers, in the folder that the command runs in."""
+    Path("noise.npy").write_bytes(bytes(range(256)) * 4)
+    Path("empty.npy").touch()
+    np.save("objects.npy", np.array([{}, 1], object), allow_pickle=True)
+    with Path("archive.npy").open("wb") as file:
+        np.savez(file, a=np.zeros(3))
+    Path("cut.npy").write_bytes(Path("x.npy").read_bytes()[:-4])
+    whole = Path("x.npy").read_bytes()
+    shape, room = b"(4, 4), }", b" " * 18
+    assert whole.count(shape + room) == 1
+    huge = b"(100000000000000000, 4), }"
+    Path("huge.npy").write_bytes(whole.replace(shape + room, huge.ljust(len(shape + room))))
 
 
 def test_kernels_for_another_gpu(

@@ -15,6 +15,7 @@ from gpu_artifacts import write as write_for_gpu
 from matplotlib.image import imread
 
 from einnet.cli.main import main
+from einnet.cli.proofs import format_chance
 from einnet.cli.verify import BAD_INPUT, DIFFERENT, EQUAL, UNDECIDED
 from einnet.runtime.folder import MANIFEST, write_manifest
 from einnet.weights import Weights
@@ -458,3 +459,88 @@ def test_an_artifact_for_a_gpu(verify: Verify, artifact: Path) -> None:
         write_for_gpu(verify.folder / name, optimized=optimized, certificate=certificate)
     assert verify("right", "m.mlir").status == EQUAL
     assert verify("wrong", "m.mlir").status == DIFFERENT
+
+
+# Mistakes that compile refuses too ----------------------------------------------------------
+
+WEIGHTED = function(
+    binary("matmul", "%x", "%w"),
+    '%x: tensor<8x8xf32>, %w: tensor<8x8xf32> {einnet.weight = "w"}',
+)
+
+
+def test_functions_that_return_nothing(verify: Verify) -> None:
+    nothing = "func.func @main(%x: tensor<4xf32>) {\n  return\n}\n"
+    called = (
+        "func.func private @g(%x: tensor<4xf32>)\nfunc.func @main(%x: tensor<4xf32>) {\n"
+        "  call @g(%x) : (tensor<4xf32>) -> ()\n  return\n}\n"
+    )
+    for pair in ((called, nothing), (nothing, nothing), (called, called)):
+        ran = verify.pair(*pair)
+        assert (ran.status, ran.out) == (BAD_INPUT, "")
+        assert "the functions return nothing, so there is nothing to compare" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("stored", "message"),
+    [
+        ({"w": np.zeros((8, 7), np.float32)}, "the weight 'w' is float32[8, 7], the function"),
+        ({"w": np.zeros((8, 8), np.float64)}, "the weight 'w' is float64[8, 8], the function"),
+        ({"v": np.zeros((8, 8), np.float32)}, "the weight 'w' is missing"),
+    ],
+)
+@pytest.mark.parametrize("side", "ab")
+def test_weights_that_do_not_fit(
+    verify: Verify, stored: dict[str, Any], message: str, side: str
+) -> None:
+    Weights(stored).save(verify.folder / f"{side}.safetensors")
+    ran = verify.pair(WEIGHTED, WEIGHTED)
+    assert (ran.status, ran.out) == (BAD_INPUT, "")
+    assert f"{side}.safetensors: error: {message}" in ran.err
+
+
+def test_two_inputs_of_one_name(verify: Verify) -> None:
+    twice = ", ".join(f'%{n}: tensor<8x8xf32> {{einnet.name = "x"}}' for n in "ab")
+    ran = verify.pair(*[function(binary("matmul", "%a", "%b"), twice)] * 2)
+    assert (ran.status, ran.out) == (BAD_INPUT, "")
+    assert "a.mlir:1:1: error: two inputs of @main have the name 'x'" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["a.mlir", "b.mlir", "--batch", "7"], "--batch is for an ONNX model"),
+        (["a.onnx", "b.onnx", "--entry", "f"], "--entry is for an .mlir file"),
+        (["", "b.mlir"], "argument A: the name is empty"),
+        (["a.mlir", ""], "argument B: the name is empty"),
+        (["a.mlir", "b.mlir", "--entry", ""], "argument --entry: the name is empty"),
+        (["a" * 300, "b.mlir"], "cannot be read: File name too long"),
+        (["a.mlir", "a" * 300 + ".onnx"], "there is no such file"),
+        (["a.mlir", "b.mlir", "--rounds", "100000000000"], "from 1 to 10000"),
+        (["deep.mlir", "b.mlir"], "deep.mlir:1:2056: error: nested more than 256 deep"),
+        (["folder", "b.mlir"], "folder: error: not an artifact: there is no manifest.json in it"),
+        (["damaged", "b.mlir"], "damaged/manifest.json: error: damaged, or not an artifact's"),
+    ],
+)
+def test_mistakes(verify: Verify, arguments: list[str], message: str) -> None:
+    for name in ("a.mlir", "b.mlir", "a.onnx", "b.onnx"):
+        (verify.folder / name).write_text(SQUARE)
+    (verify.folder / "deep.mlir").write_text("module {" * 20_000 + "}" * 20_000)
+    (verify.folder / "folder").mkdir()
+    (verify.folder / "damaged").mkdir()
+    (verify.folder / "damaged" / MANIFEST).touch()
+    ran = verify(*arguments)
+    assert (ran.status, ran.out) == (BAD_INPUT, "")
+    assert message in ran.err
+
+
+def test_a_bound_too_small_for_a_float_is_not_zero(verify: Verify) -> None:
+    ran = verify.pair(DOUBLE, corner("%t"), "--rounds", "1000")
+    assert (ran.status, ran.err) == (EQUAL, "")
+    assert ran.out.endswith("in 1000 rounds: a wrong answer has a chance below 1e-300\n")
+
+
+def test_bounds_are_rounded_up() -> None:
+    shown = {1.0: "1e+00", 0.21: "3e-01", 9.1e-18: "1e-17", 1e-299: "1e-299", 0.0: "1e-300"}
+    for bound, text in shown.items():
+        assert format_chance(bound) == text and float(text) >= bound

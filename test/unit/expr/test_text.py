@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import pytest
 from hypothesis import given
 from strategies import scopes
@@ -113,6 +115,13 @@ def test_spaces_and_lines_do_not_matter():
         ("L<x:4> {L<z:4> Y[z][x]", 1, 20, "expected '}' but found '['"),
         ("L<x:4> nosuch(Y[x])", 1, 8, "unknown function 'nosuch'"),
         ("L<x:4> maximum(Y[x])", 1, 8, "1 arguments for maximum, which takes 2"),
+        (f"L<x:{2**63}> Y[x]", 1, 5, f"{2**63} is out of range: at most {2**63 - 1}"),
+        (f"L<x:4> Y[x div {2**63}]", 1, 16, f"{2**63} is out of range"),
+        (f"L<x:{'9' * 5000}> Y[x]", 1, 5, "a number of 5000 digits"),
+        (f"L<x:4> {'9' * 5000} * Y[x]", 1, 8, "a number of 5000 digits"),
+        (f"L<x:4> Y[{'(' * 5000}x]", 1, 73, "nested more than 64 deep"),
+        (f"L<x:4> {'{L<x:4> ' * 5000}Y[x]", 1, 8 + 8 * 64, "nested more than 64 deep"),
+        (f"L<x:4> {'relu(' * 5000}Y[x]", 1, 12 + 5 * 64, "nested more than 64 deep"),
     ],
 )
 def test_errors_say_where(text: str, line: int, column: int, message: str):
@@ -122,6 +131,27 @@ def test_errors_say_where(text: str, line: int, column: int, message: str):
     location = caught.value.location
     assert location is not None
     assert (location.file, location.line, location.column) == ("model.txt", line, column)
+
+
+def test_coefficients_may_be_as_long_as_a_float_is_exact():
+    coefficient = Fraction(5e-324) * 3
+    scope = parse_scope(f"L<x:4> {coefficient} * Y[x]", DECLARED)
+    assert scope.body[0].coefficient == coefficient
+    assert parse_scope(str(scope), DECLARED) == scope
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{L<x:4> " * 62 + "Y[x]" + "}[x]" * 62,
+        "relu(" * 62 + "Y[x]" + ")" * 62,
+        "Y[" + "(" * 62 + "x" + ")" * 62 + "]",
+    ],
+)
+def test_what_is_less_deep_can_be_parsed_and_checked(body: str):
+    scope = parse_scope(f"L<x:4> {body}", DECLARED)
+    check_scope(scope)
+    assert parse_scope(str(scope), DECLARED) == scope
 
 
 def test_an_index_has_its_own_parser():

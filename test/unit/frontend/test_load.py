@@ -92,7 +92,7 @@ def test_entry_function():
 def test_functions_that_are_no_model(text: str, message: str):
     with pytest.raises(InputError, match=message) as caught:
         import_mlir("m.mlir", text)
-    assert str(caught.value.location) == "m.mlir"
+    assert caught.value.location is not None and caught.value.location.file == "m.mlir"
 
 
 def test_dynamic_shapes_are_refused():
@@ -129,6 +129,18 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("sys.stdin", None)
     with pytest.raises(InputError, match="closed"):
         load_model("-")
+
+
+@pytest.mark.parametrize("suffix", [".mlir", ".onnx", ""])
+def test_a_name_that_no_file_can_have(suffix: str):
+    with pytest.raises(InputError, match="there is no such file"):
+        load_model("a" * 300 + suffix)
+
+
+def test_an_onnx_model_may_have_the_longest_name(tmp_path: Path):
+    path = tmp_path / f"{'g' * 250}.onnx"
+    onnx.save(gan.build("g", (gan.Layer(2, 3, 2, 1, 0),), 2, 0), path)
+    assert load_model(path).inputs[0].shape == (2, 2, 1, 1)
 
 
 def test_an_imported_onnx_model_can_be_saved_and_loaded(tmp_path: Path):

@@ -215,8 +215,9 @@ def test_fixed_batch_cannot_be_changed(save: Save):
     assert import_onnx(path, batch=2).inputs[0].shape[0] == 2
     with pytest.raises(InputError, match="fixed at 2, not 4"):
         import_onnx(path, batch=4)
-    with pytest.raises(InputError, match="batch size 0 is not positive"):
-        import_onnx(path, batch=0)
+    for size in (0, 2**31, 10**20):
+        with pytest.raises(InputError, match=f"batch size {size} is not from 1 to {2**31 - 1}"):
+            import_onnx(path, batch=size)
 
 
 def test_other_symbolic_sizes_are_refused(save: Save):
@@ -224,6 +225,14 @@ def test_other_symbolic_sizes_are_refused(save: Save):
     with pytest.raises(InputError, match="dynamic shape 2x3xH") as caught:
         import_onnx(save(single(node, {"x": ["N", 3, "H"]}, ["N", 3, "H"])), batch=2)
     assert "update_model_dims" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("size", [0, -3])
+def test_sizes_that_are_not_positive_are_shown(save: Save, size: int):
+    node = helper.make_node("Relu", ["x"], ["y"])
+    message = f"a size that is not positive: 2x3x{size}x4"
+    with pytest.raises(InputError, match=message):
+        import_onnx(save(single(node, {"x": [2, 3, size, 4]}, [2, 3, size, 4])))
 
 
 def test_data_dependent_shape_names_its_node(save: Save):

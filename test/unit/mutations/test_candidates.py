@@ -13,13 +13,13 @@ from einnet.expr.text import parse_scope
 from einnet.mutations.candidates import (
     Setting,
     chain_plans,
-    chains_of,
     operators_of,
     parallel_plans,
     promising,
     setting_of,
     with_mutants,
 )
+from einnet.mutations.chains import chains_of
 from einnet.operators.cost import CPU, Machine, h100
 from einnet.options import Options
 from einnet.program.fusion import fuse_eoperators
@@ -163,7 +163,7 @@ def test_chains_end_at_sums_and_have_at_most_four_members():
     inputs = {"X": (4, 4)} | {f"W{n}": (4, 4) for n in range(5)}
     program = chain(*texts, inputs=inputs)
     subprograms, _ = searched(program, Options(measure=False))
-    contractions = [s for s in subprograms if s.name != "t10"]
+    contractions = [s.name for s in subprograms if s.name != "t10"]
     found = chains_of(contractions, program)
     assert found[:2] == (("t0", "t2", "t4", "t6"), ("t2", "t4", "t6", "t8"))
     assert len(found) == 2 + 3 + 4
@@ -206,6 +206,28 @@ def test_the_proof_decides_about_what_lies_between_the_images():
     wrong = tuple(replace(s, scope=scope) if s is image else s for s in program.statements)
     verdict = verify_plan(SMALL, without_dead(replace(program, statements=wrong)))
     assert not isinstance(verdict, VerifiedProgram)
+
+
+NECK = chain(
+    "L<n:2,f:4,h:7> S<c:3> X[n,c,h] * W[f,c,0]",
+    "L<n:2,f:4,h:7> relu(t0[n,f,h] + B[f])",
+    "L<n:2,f:5,h:7> S<c:4,r:3> t1[n,c,h+r-1] * V[f,c,r]",
+    inputs={"X": (2, 3, 7), "W": (4, 3, 1), "B": (4,), "V": (5, 4, 3)},
+    weights=("W", "B", "V"),
+)
+"""A kernel of one tap, which has no sum, before one of three."""
+
+
+def test_a_kernel_of_one_tap_is_moved_with_the_others_of_a_chain():
+    subprograms, setting = searched(NECK, CUDA, FREE)
+    (joint,) = chain_plans(subprograms, replace(setting, chain_margin=10.0))
+    assert joint.names == ("t0", "t2")
+    first, second = joint.steps
+    assert str(first) == str(second) and first.rule == "merge-borders"
+    program = fuse_eoperators(spliced(NECK, joint.plans))
+    assert isinstance(verify_plan(NECK, program), VerifiedProgram)
+    image = operators_of(joint.plans["t0"])[0].result
+    assert 2 * 7 in image.shape, "both images are one"
 
 
 def test_a_member_without_a_library_operator_is_in_no_chain():

@@ -20,7 +20,7 @@ from einnet.mutations import (
 )
 from einnet.mutations.moves import apply, moves, replay
 from einnet.mutations.mutant import Mutant, Mutated, unmutated
-from einnet.rules.rewrite import NotApplicable, Step
+from einnet.rules.rewrite import NotApplicable, Parameter, Step
 
 IMAGES = parse(
     "L<n:3,f:2,h:5,w:6> S<c:2,r:3,s:3> X[n,c,h+r-1,w+s-1] * W[f,c,r,s]",
@@ -185,6 +185,31 @@ def test_dimensions_split_and_merge_back() -> None:
     assert back.key == unmutated(wide).key
     with pytest.raises(NotApplicable, match="does not divide"):
         dimensions.split_dimension(wide, 0, 0, 4)
+
+
+@pytest.mark.parametrize(
+    "rule, parameters, reason",
+    [
+        ("nothing", {}, "there is no mutation nothing"),
+        ("merge-borders", {"operand": 0, "outer": 0, "inner": 2}, "gap is not given as a number"),
+        ("merge-borders", {"operand": 0, "outer": 0, "inner": 2, "gap": "x"}, "gap is not given"),
+        ("merge-borders", {"operand": 2, "outer": 0, "inner": 2, "gap": 0}, "operand is from 0 to"),
+        ("merge-borders", {"operand": 0, "outer": 0, "inner": 9, "gap": 0}, "inner is from 0 to 3"),
+        ("merge-borders", {"operand": 0, "outer": -1, "inner": 2, "gap": 0}, "outer is from 0"),
+        ("split-carry", {"operand": 0, "dimension": 2, "tile": 0, "halo": 0}, "tile is from 1"),
+        ("split-carry", {"operand": 0, "dimension": 2, "tile": 7, "halo": 0}, "does not cut"),
+        ("split-dimension", {"operand": 0, "dimension": 0, "factor": 0}, "factor is from 1"),
+        ("ungroup", {"iterator": 3, "filled": 0}, "iterator is not given as a name"),
+        ("ungroup", {"iterator": "n", "filled": 5}, "filled is from 0 to 1"),
+        ("pool-as-convolution", {"channel": 1}, "does not sum one tensor"),
+    ],
+)
+def test_steps_that_are_none_are_refused(
+    rule: str, parameters: dict[str, Parameter], reason: str
+) -> None:
+    step = Step(rule, tuple(parameters.items()))
+    with pytest.raises(NotApplicable, match=reason):
+        replay(unmutated(IMAGES), (step,))
 
 
 def test_an_iterator_with_another_use_is_not_moved() -> None:

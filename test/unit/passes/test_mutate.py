@@ -6,14 +6,17 @@ import pytest
 from mlir import ir
 from mlir.dialects import func
 
+from einnet.bridge.attributes import MUTANT
 from einnet.bridge.lift import lift_function
 from einnet.bridge.mutants import marks_in, take_mutants_as_they_are
-from einnet.errors import InputError
+from einnet.errors import InputError, Location
 from einnet.expr.program import Program
+from einnet.mutations.wanted import Wanted
 from einnet.passes.correct import Correct, parse_steps
 from einnet.passes.module_pass import Target
 from einnet.passes.mutate import Mutate
-from einnet.passes.wanted_mutations import Wanted, parse_mutations
+from einnet.passes.options import build
+from einnet.passes.wanted_mutations import parse_mutations
 from einnet.rules.rewrite import Step
 from einnet.toolchain.mlir import make_context, parse_module
 from einnet.verify.equivalence import Different, Equal, compare
@@ -70,10 +73,80 @@ def test_mutations_are_named_with_parameters() -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["merge", "merge-borders(gap)", "merge-borders(", "(gap=0)"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "merge",
+        "merge-borders(gap)",
+        "merge-borders(",
+        "(gap=0)",
+        "merge-borders(gap=²)",
+        "merge-borders(gap=-1)",
+        f"merge-borders(gap={'9' * 5000})",
+        "merge-borders(zzz=1)",
+        "merge-borders(gap=0,gap=1)",
+        "diagonal(operand=0)",
+    ],
+)
 def test_what_names_no_mutation_is_refused(text: str) -> None:
     with pytest.raises(InputError):
         Mutate(mutation=text)
+
+
+@pytest.mark.parametrize(
+    "options, column, message",
+    [
+        ("label=p depth=100000000", 9, "'depth' must be from 1 to 100"),
+        ("label=p rounds=0", 9, "'rounds' must be from 1 to 100"),
+        ("label=p beam=100000000", 9, "'beam' must be from 1 to 1000"),
+        (f"label=p depth={'9' * 5000}", 9, "'depth' is an integer"),
+        ("label=p mutation=merge", 9, "unknown mutation 'merge'"),
+        ("label=p target=tpu", 9, "unknown target 'tpu'"),
+        ("depth=1 label=p labels=p,q", 9, "label names one operation"),
+        ("depth=1 labels=,", 9, "a label is empty"),
+        ("depth=1 labels=p,", 9, "a label is empty"),
+        ("depth=1 labels=p,q,p", 9, "the label p is given twice"),
+        ("label=p share", 9, "share is of corrections"),
+        ("label=p,depth=1", 1, "'depth' follows a comma"),
+    ],
+)
+def test_errors_of_options_are_where_the_option_is(options: str, column: int, message: str) -> None:
+    with pytest.raises(InputError, match=message) as error:
+        build(Mutate, Mutate.NAME, options, Location("here", 1, 1))
+    assert error.value.location == Location("here", 1, column)
+    assert len(error.value.message) < 200
+
+
+@pytest.mark.parametrize(
+    "steps, reason",
+    [
+        ("nothing(a=1)", "there is no mutation nothing"),
+        ("merge-borders(operand=0)", "outer is not given as a number"),
+        ("merge-borders(operand=7, outer=0, inner=2, gap=0)", "operand is from 0 to 1, not 7"),
+        ("merge-borders(operand=0, outer=0, inner=9, gap=0)", "inner is from 0 to 2, not 9"),
+        ("merge-borders(operand=0, outer=0, inner=2, gap=²)", "gap is not given as a number"),
+    ],
+)
+def test_steps_that_share_cannot_replay_are_refused(steps: str, reason: str) -> None:
+    module = module_of(BIASED)
+    Mutate(label="p", mutation=SEAM).run(Target(module))
+    (mark,) = marks_in(module.operation)
+    with module.context:
+        mark.operation.attributes[MUTANT] = ir.StringAttr.get(steps)
+    with pytest.raises(InputError, match=reason):
+        Correct(share=True).run(Target(module))
+
+
+def test_a_bug_in_a_replayed_step_is_no_error_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = module_of(BIASED)
+    Mutate(label="p", mutation=SEAM).run(Target(module))
+
+    def broken(*_: object) -> None:
+        raise KeyError("gap")
+
+    monkeypatch.setattr("einnet.passes.correct.replay", broken)
+    with pytest.raises(KeyError):
+        Correct(share=True).run(Target(module))
 
 
 def test_steps_are_read_as_they_are_written() -> None:

@@ -90,6 +90,15 @@ func.func @NAME(%x: tensor<1x16x8x8xf32> {einnet.name = "x"},
 """
 
 
+PLAIN = """
+func.func @main(%a: tensor<4x6xf32>, %b: tensor<6x5xf32>) -> tensor<4x5xf32> {
+  %zero = arith.constant dense<0.0> : tensor<4x5xf32>
+  %c = linalg.matmul ins(%a, %b : tensor<4x6xf32>, tensor<6x5xf32>)
+      outs(%zero : tensor<4x5xf32>) -> tensor<4x5xf32>
+  return %c : tensor<4x5xf32>
+}"""
+
+
 def run(text: str, options: str = "measure=false") -> ir.Module:
     context = make_context(allow_unregistered=True)
     module = parse_module(text, context)
@@ -209,5 +218,27 @@ def test_for_a_gpu_the_variant_is_a_module() -> None:
 def test_the_options_are_those_of_a_compilation() -> None:
     with pytest.raises(InputError, match="the target cpu has no precision 'fp16'"):
         run(MODULE, "precision=fp16")
-    with pytest.raises(InputError, match="'candidates' must be at least 1"):
+    with pytest.raises(InputError, match="'candidates' must be from 1 to 1000"):
         run(MODULE, "candidates=0")
+
+
+@pytest.mark.parametrize("missing", [True, False])
+def test_hints_about_measuring_name_options_of_the_pass(
+    monkeypatch: pytest.MonkeyPatch, missing: bool
+) -> None:
+    """The driver names flags of `einnet compile`, which a pass does not have."""
+
+    def refuse(*_: object) -> None:
+        hint = "--no-measure chooses by estimates" if missing else "install it"
+        raise ToolchainError("there is nothing to measure on", hint=hint)
+
+    monkeypatch.setattr("einnet.driver_cuda.check_target", refuse)
+    with pytest.raises(ToolchainError, match="nothing to measure on") as error:
+        run(PLAIN, "target=cuda")
+    wanted = "measure=false chooses by estimates" if missing else "install it"
+    assert error.value.hint == wanted
+
+
+def test_a_comma_does_not_separate_options() -> None:
+    with pytest.raises(InputError, match="'target' follows a comma"):
+        run(PLAIN, "chips=sm_80,target=cuda")

@@ -86,7 +86,11 @@ def test_flags_nest_passes_that_run_on_other_operations(context: ir.Context) -> 
         ("builtin.module(einnet-optimize{seed=x})", 32, "'seed' is an integer, not 'x'"),
         ("builtin.module(einnet-optimize{measure=2})", 32, "'measure' is true or false, not '2'"),
         ("builtin.module(einnet-optimize{target=tpu})", 32, "unknown target 'tpu'"),
-        ("builtin.module(einnet-optimize{rounds=0})", 32, "'rounds' must be at least 1, not 0"),
+        (
+            "builtin.module(einnet-optimize{rounds=0})",
+            32,
+            "'rounds' must be from 1 to 10000",
+        ),
         ("builtin.module(einnet-split-product)", 16, "needs the option 'factors'"),
         ("builtin.module(einnet-merge-traversals{label=})", 40, "option 'label' has no value"),
         ("builtin.module(einnet-merge-traversals{lable=p})", 40, "has no option 'lable'"),

@@ -11,6 +11,7 @@ import pytest
 
 import einnet.rules
 from einnet.cli.comparison import aligned, compare_outputs, read_side
+from einnet.cli.opt import main
 from einnet.errors import InputError
 from einnet.passes import registry
 from einnet.passes.pipeline import parse_pipeline
@@ -290,6 +291,28 @@ func.func @main(%x: tensor<4x4xf32>, %y: tensor<4x4xf32>) -> tensor<4x4xf32> {
         with pytest.raises(InputError, match="one of the operations depends on p"):
             run(text, f"{name}{{labels=p,q}}")
         assert run(text, name) == before
+
+
+@pytest.mark.parametrize("pass_", ["split-summation=iterators=d2", "merge-parallel"])
+def test_a_bug_in_emission_is_no_refusal(
+    pass_: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Without a label, operations that a rule refuses are left as they are; nothing else is."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise ValueError("our bug")
+
+    monkeypatch.setattr("einnet.passes.replacing.emit_definition", broken)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    source = tmp_path / "in.mlir"
+    source.write_text(MIXED, encoding="utf-8")
+    assert main([str(source), f"--einnet-{pass_}"]) == 70
+    assert "internal error; the report is in" in capsys.readouterr().err
+    (report,) = tmp_path.glob("einnet-report-*")
+    assert "ValueError: our bug" in report.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

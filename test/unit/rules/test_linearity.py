@@ -25,10 +25,14 @@ def as_definition(name: str, scope: Scope) -> Definition:
     return Definition(Tensor(name, scope.extents), scope, name)
 
 
+def _multiplies(scope: Scope) -> bool:
+    return bool(scope.summation) or any(len(term.factors) > 1 for term in scope.body)
+
+
 @st.composite
 def sums_of_terms(draw: st.DrawFn, calls: bool = True) -> tuple[Definition]:
     scope = draw_scope(draw, body=3, sums=2, calls=calls, limit=100)
-    assume(len(scope.body) > 1)
+    assume(len(scope.body) > 1 and _multiplies(scope))
     return (as_definition("Y", scope),)
 
 
@@ -200,6 +204,15 @@ def test_tensors_of_two_types_are_not_added():
 def test_one_term_is_not_separated():
     with pytest.raises(NotApplicable, match="t0 is one term"):
         separate_terms(define("L<i:4> S<k:6> X[i,k]", **SHAPES)[0], set())
+
+
+def test_an_addition_is_neither_separated_nor_collected():
+    for text in ("L<i:4,k:6> X[i,k] + X[i,k+1]", "L<i:4,k:6> 2*X[i,k] + 3*X[i,k]"):
+        for rule in (separate_terms, collect_terms):
+            with pytest.raises(NotApplicable, match="it only adds elements"):
+                rule(define(text, **SHAPES)[0], set())
+    # A sum over a loop is something to compute.
+    assert separate_terms(define("L<i:4> S<k:6> X[i,k] + X[i,k]", **SHAPES)[0], set())
 
 
 def test_a_term_left_out_is_found():

@@ -33,6 +33,7 @@ from einnet.bridge.attributes import (
     symbol_of,
     text_of,
 )
+from einnet.bridge.mutants import refuse_uncorrected
 from einnet.codegen.cpu.approximations import approximate_math
 from einnet.codegen.cpu.blas_calls import call_blas
 from einnet.codegen.cpu.buffers import copies_to_loops, place_buffers
@@ -117,6 +118,7 @@ def lower_module(module: ir.Module, function: str, filename: str) -> Lowered:
         interfaces = [_interface(_find(module, name), filename) for name in names]
         _keep_needed(module, names)
         _refuse_unknown(module, filename)
+        refuse_uncorrected(module.operation, filename)
         _refuse_unnamed_libraries(module, filename)
         decompose(module, filename)
 

@@ -22,12 +22,10 @@ from mlir.dialects import gpu
 
 from einnet.codegen.gpu.context import kernel_context
 from einnet.errors import InputError, ToolchainError
+from einnet.options import CHIPS
 from einnet.toolchain import tools
 from einnet.toolchain.child import run_child
 from einnet.toolchain.mlir import parse_module, run_pipeline
-
-CHIPS = ("sm_80", "sm_86", "sm_87", "sm_89", "sm_90", "sm_90a")
-"""The chips that kernels are assembled for."""
 
 _PTX = "+ptx80"
 """The oldest PTX that all of them exist in: the driver never sees PTX, only ptxas does."""

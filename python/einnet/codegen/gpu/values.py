@@ -12,15 +12,14 @@ and the term is 0.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from fractions import Fraction
 from math import gcd
 from typing import NamedTuple
 
 from mlir import ir
 from mlir.dialects import arith, memref, vector
 
-from einnet.bridge.guards import Conjunction, conjunction, guard_fact, implied
-from einnet.bridge.scalar import convert
+from einnet.bridge.guards import Conjunction, conjunction, guard_fact, implied, interval
+from einnet.bridge.scalar import Terms, convert
 from einnet.bridge.unroll import SUM
 from einnet.codegen.gpu.functions import Arithmetic
 from einnet.codegen.gpu.host import BYTES, Buffer
@@ -194,7 +193,7 @@ class Indices:
         return arith.addi(total, self.number(index.const)) if index.const else total
 
 
-class Elements:
+class Elements(Terms):
     """Bodies as scalars of one arithmetic type, over elements loaded at the insertion point.
 
     `memories` are the tensors' flat memrefs. `ready` holds reads that need no load: elements that
@@ -209,7 +208,7 @@ class Elements:
         buffers: Mapping[str, Buffer],
         ready: Mapping[Read, ir.Value] | None = None,
     ) -> None:
-        self.arithmetic = arithmetic
+        super().__init__(arithmetic)
         self.indices = indices
         self.memories = memories
         self.buffers = buffers
@@ -238,48 +237,8 @@ class Elements:
                 element = vector.extract(run, [], [lane])
                 self._loaded[first._replace(offset=first.offset + lane)] = element
 
-    def body(self, body: Body) -> ir.Value:
-        """The sum of the terms, added up as a tree: positive ones, less negative ones."""
-        plus = [self.term(t) for t in body if t.coefficient > 0]
-        minus = [self.term(t) for t in body if t.coefficient < 0]
-        if not minus:
-            return self.total(plus)
-        if not plus:
-            return self.arithmetic.negate(self.total(minus))
-        return self.arithmetic.subtract(self.total(plus), self.total(minus))
-
-    def total(self, values: list[ir.Value]) -> ir.Value:
-        if not values:
-            return self.arithmetic.constant(Fraction(0))
-        while len(values) > 1:
-            odd = values[-1:] if len(values) % 2 else []
-            pairs = zip(values[::2], values[1::2], strict=False)
-            values = [self.arithmetic.add(a, b) for a, b in pairs] + odd
-        return values[0]
-
-    def term(self, term: Term) -> ir.Value:
-        """`|coefficient| * factors` where the guards hold, 0 elsewhere."""
-        magnitude = abs(term.coefficient)
-        value: ir.Value | None = None
-        for factor in term.factors:
-            element = self.factor(factor, term.guards)
-            value = element if value is None else self.arithmetic.multiply(value, element)
-        if value is None:
-            value = self.arithmetic.constant(magnitude)
-        elif magnitude != 1:
-            value = self.arithmetic.multiply(value, self.arithmetic.constant(magnitude))
-        condition = self.indices.holds(term.guards)
-        if condition is None:
-            return value
-        return arith.select(condition, value, self.arithmetic.constant(Fraction(0)))
-
-    def factor(self, factor: Factor, guards: Conjunction) -> ir.Value:
-        if isinstance(factor, Read):
-            return self.element(factor, guards)
-        arguments = [self.body(a) for a in factor.arguments]
-        if factor.function == SUM:
-            return arguments[0]
-        return self.arithmetic.call(factor.function, arguments)
+    def holds(self, guards: Conjunction) -> ir.Value | None:
+        return self.indices.holds(guards)
 
     def element(self, read: Read, guards: Conjunction) -> ir.Value:
         """The element, converted; where the guards fail, some other one."""
@@ -329,12 +288,7 @@ def normal(guard: Guard) -> Guard:
     """A Within without constant or common divisor in its index; a Residue as it is."""
     if isinstance(guard, Residue) or guard.index.is_constant:
         return guard
-    index, lo, hi = guard.index, guard.lo - guard.index.const, guard.hi - guard.index.const
-    if index.terms[0][1] < 0:
-        index, lo, hi = -index, 1 - hi, 1 - lo
-    common = gcd(*(c for _, c in index.terms))
-    terms = tuple((a, c // common) for a, c in index.terms)
-    return Within(Index(0, terms), -(-lo // common), -(-hi // common))
+    return Within(*interval(guard))
 
 
 def access(read: Read, guards: Conjunction, buffer: Buffer, ranges: Ranges) -> Access:

@@ -14,7 +14,6 @@ certificate.json  trace.json  environment.json
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -35,6 +34,7 @@ from einnet.runtime.folder import (
     OPTIMIZED,
     REBUILD,
     check_files,
+    read_json,
     read_manifest,
     replacing,
     require_target,
@@ -313,12 +313,7 @@ def _records(path: Path) -> Records | None:
 
 
 def _read_object(path: Path) -> dict[str, object]:
-    try:
-        data = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise InputError(
-            f"not JSON: {error}", location=Location(str(path)), hint=REBUILD
-        ) from error
+    data = read_json(path)
     if not isinstance(data, dict):
         raise InputError("not a JSON object", location=Location(str(path)), hint=REBUILD)
     return cast(dict[str, object], data)

@@ -166,7 +166,11 @@ def _main() -> int:
     arguments = parser.parse_args()
     try:
         artifact = load_cuda_artifact(arguments.artifact)
-        known = load_records(arguments.records) if arguments.records.exists() else artifact.records
+        known = (
+            load_records(arguments.records)
+            if os.path.exists(arguments.records)
+            else artifact.records
+        )
         records = tune(
             artifact,
             open_device(),

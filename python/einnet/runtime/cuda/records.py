@@ -124,7 +124,7 @@ def load_records(path: Path) -> Records:
         data = json.loads(path.read_bytes())
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", location=location) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _malformed(f"not JSON: {error}", location) from error
     return Records.from_json(data, location)
 

@@ -7,8 +7,9 @@ from unittest.mock import Mock
 import pytest
 
 from einnet.codegen.gpu import assemble as assembler
-from einnet.codegen.gpu.assemble import CHIPS, Resources, assemble, assemble_all, to_ptx
+from einnet.codegen.gpu.assemble import Resources, assemble, assemble_all, to_ptx
 from einnet.errors import InputError, ToolchainError
+from einnet.options import CHIPS
 from einnet.toolchain import tools
 
 KERNEL = """

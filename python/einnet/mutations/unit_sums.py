@@ -10,16 +10,6 @@ from dataclasses import replace
 
 from einnet.expr.index import constant, substitute
 from einnet.expr.nodes import Read, Scope
-from einnet.expr.program import Definition
-from einnet.passes.labelled import Labelled
-from einnet.passes.natural_form import naturally
-
-
-def naturally_with_unit_sums(found: Labelled) -> Definition:
-    """The operation's natural expression with the sums of one point that it is written with, where
-    it reads as it is written but for constants."""
-    original = naturally(found)
-    return replace(original, scope=with_unit_sums(original.scope, found.scope))
 
 
 def with_unit_sums(scope: Scope, written: Scope) -> Scope:
