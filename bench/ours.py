@@ -7,7 +7,6 @@ as text, beside which the weights come from the ONNX file again.
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import sys
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.command import Parser
 from bench.contender import Workload
 from einnet.driver import lifted_program
 from einnet.driver_cuda import CudaCompilation, Race, finish_race, start_race, write_race
@@ -138,7 +138,7 @@ def _initializers(path: Path) -> dict[str, Array]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="import models for hosts that cannot")
+    parser = Parser("bench.ours", "Import models for hosts that cannot.")
     parser.add_argument("models", type=Path, nargs="+", help="ONNX files")
     IMPORTED.mkdir(parents=True, exist_ok=True)
     for path in parser.parse_args().models:

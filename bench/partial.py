@@ -11,15 +11,13 @@ seconds of this process; estimates are those of `operators/cost.py` for one core
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from math import prod
-from pathlib import Path
 
+from bench.command import Parser, output_file, written
 from einnet.corrections.recompute import program_of
 from einnet.expr.nodes import Tensor
 from einnet.expr.program import Definition, Product, Window, Windowed
@@ -255,21 +253,20 @@ def _line(o: Outcome) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
-    parser = argparse.ArgumentParser(description="PET's cases: found, corrected, proved equal.")
+    parser = Parser("bench.partial", __doc__)
     parser.add_argument("--row", default="", help="only cases whose name holds this text")
     parser.add_argument("--check", action="store_true", help="exit 1 if a case falls short")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the outcomes there")
+    parser.add_argument(
+        "--json", type=output_file, metavar="FILE", help="also write the outcomes there"
+    )
     given = parser.parse_args(arguments)
+    parser.require(given.row, [case.name for case in cases()], "case")
     chosen = [case for case in cases() if given.row in case.name]
-    if not chosen:
-        names = "\n  ".join(case.name for case in cases())
-        print(f"no case's name holds {given.row!r}; the cases are:\n  {names}", file=sys.stderr)
-        return 2
     outcomes = [run(case) for case in chosen]
     print(show(outcomes))
-    if given.json is not None:
-        figures = {"environment": environment(), "figures": [asdict(o) for o in outcomes]}
-        given.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    figures = {"environment": environment(), "figures": [asdict(o) for o in outcomes]}
+    if not written(given.json, figures):
+        return 1
     missed = [f"{o.name}: {'; '.join(o.short)}" for o in outcomes if o.short]
     for line in missed if given.check else ():
         print(line, file=sys.stderr)

@@ -5,11 +5,11 @@ python -m bench.plot bench/results/operators-h100.json -o docs/operators.png
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.command import Parser, output_file
 from bench.table_cuda import read_rows
 from bench.verdict import Row, ratio, reason_not_to_count
 from einnet.errors import EinnetError, InputError, ToolchainError
@@ -66,10 +66,9 @@ def draw(rows: Sequence[Row], path: Path, title: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m bench.plot", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser = Parser("bench.plot", __doc__)
     parser.add_argument("json", type=Path, help="what --json of a GPU table wrote")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="PNG")
+    parser.add_argument("-o", "--output", type=output_file, required=True, metavar="PNG")
     options = parser.parse_args(arguments)
     try:
         rows = read_rows(options.json)

@@ -14,13 +14,12 @@ helps another. The states visited beside them are deterministic.
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from bench import holdout, programs, replay
+from bench.command import Parser, at_least, output_file, written
 from bench.measure import Verified, timed, verify
 from bench.rows import Bounds, Derived, Operator, Outcome, Row, rows, targets
 from einnet.operators.contraction import Match, estimate
@@ -259,26 +258,29 @@ def _run_ablation(chosen: Sequence[Row]) -> list[Ablation]:
     return results
 
 
-def _arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m bench.search", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+def _parser() -> Parser:
+    parser = Parser("bench.search", __doc__)
     parser.add_argument("--check", action="store_true", help="exit 1 if something falls short")
     parser.add_argument("--row", default="", metavar="NAME", help="rows whose name holds NAME")
-    parser.add_argument("--json", metavar="FILE", help="write the figures to FILE")
+    parser.add_argument(
+        "--json", type=output_file, metavar="FILE", help="write the figures to FILE"
+    )
     kind = parser.add_mutually_exclusive_group()
-    kind.add_argument("--holdout", type=int, metavar="SEED", help="variants drawn with SEED")
+    kind.add_argument(
+        "--holdout", type=at_least(0), metavar="SEED", help="variants drawn with SEED"
+    )
     kind.add_argument("--replay", action="store_true", help="derivations on other shapes")
     kind.add_argument("--ablation", action="store_true", help="blind against converging")
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    options = _arguments().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.row and options.holdout is not None:
+        parser.error("--row names rows of the table, and --holdout draws variants of its own")
+    parser.require(options.row, [row.name for row in table()], "row")
     chosen = [row for row in table() if options.row in row.name]
-    if not chosen:
-        names = "\n  ".join(row.name for row in table())
-        print(f"no row's name holds {options.row!r}; the rows are:\n  {names}", file=sys.stderr)
-        return 2
     short: list[str]
     if options.holdout is not None:
         held_out = holdout.run(options.holdout)
@@ -297,9 +299,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "operators": [asdict(s) for s in sweeps],
         }
         short = [f"{r.name}: {s}" for r in [*reports, *sweeps] for s in r.short]
-    if options.json:
-        with open(options.json, "w", encoding="utf-8") as file:
-            json.dump({"environment": environment(), "figures": figures}, file, indent=1)
+    if not written(options.json, {"environment": environment(), "figures": figures}):
+        return 1
     if short:
         print("\nfalls short:", *short, sep="\n  ")
     return 1 if short and options.check else 0

@@ -17,8 +17,6 @@ as a share of all.
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +28,7 @@ from random import Random
 import numpy as np
 
 from bench import corrected, faults, oracle
+from bench.command import Parser, at_least, output_file, written
 from bench.oracle import Difference
 from bench.rewrites import Rewrite, pool, random_walk
 from einnet.expr.nodes import Call, factors_of
@@ -45,6 +44,8 @@ PLANS = 400
 CORRECTION = "correction one row too small"
 EXACT = "exact corrections"
 WALKS = "correct rewrites"
+FAULTY = (*faults.KINDS, CORRECTION, EXACT)
+"""The kinds that --faults counts."""
 
 UNDECIDED_SHARE = 0.02
 """Pairs of one kind that may be left undecided, equal and unequal ones apart."""
@@ -362,15 +363,23 @@ def _total(rows: Sequence[Row]) -> Row:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m bench.soundness", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--seed", type=int, default=0, help="what the pairs are drawn with")
-    parser.add_argument("--faults", type=int, default=FAULTS, metavar="N", help="faults in all")
-    parser.add_argument("--rewrites", type=int, default=REWRITES, metavar="N", help="equal pairs")
+    parser = Parser("bench.soundness", __doc__)
+    number = at_least(0)
+    parser.add_argument("--seed", type=number, default=0, help="what the pairs are drawn with")
+    parser.add_argument("--faults", type=number, default=FAULTS, metavar="N", help="faults in all")
+    parser.add_argument(
+        "--rewrites", type=number, default=REWRITES, metavar="N", help="equal pairs"
+    )
     parser.add_argument("--kind", default="", metavar="NAME", help="kinds whose name holds NAME")
     parser.add_argument("--check", action="store_true", help="exit 1 if something falls short")
-    parser.add_argument("--json", metavar="FILE", help="write the figures and misses to FILE")
+    parser.add_argument(
+        "--json", type=output_file, metavar="FILE", help="write the figures and misses to FILE"
+    )
     options = parser.parse_args(arguments)
+    parser.require(options.kind, [*FAULTY, WALKS], "kind")
+    drawn = [*(FAULTY if options.faults else ()), *([WALKS] if options.rewrites else ())]
+    if not any(options.kind in kind for kind in drawn):
+        parser.error("no pairs to draw: --faults or --rewrites is 0")
     print(
         f"{'kind':30s} {'pairs':>6s} {'unequal':>7s} {'rejected':>8s} {'wrongly':>8s} "
         f"{'wrongly':>8s} {'misplaced':>9s} {'undecided':>16s} {'tested':>7s} {'ms':>6s}\n"
@@ -378,15 +387,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"{'unequal':>9s} {'equal':>6s}"
     )
     rows = run(options.seed, options.faults, options.rewrites, _print, options.kind)
-    if not rows:
-        print(f"no kind's name holds {options.kind!r}", file=sys.stderr)
-        return 2
     _print(_total(rows))
     short = [s for row in rows for s in row.short]
-    if options.json:
-        with open(options.json, "w", encoding="utf-8") as file:
-            figures = {"seed": options.seed, "rows": [asdict(r) for r in rows]}
-            json.dump({"environment": environment(), **figures}, file, indent=1)
+    figures = {"seed": options.seed, "rows": [asdict(r) for r in rows]}
+    if not written(options.json, {"environment": environment(), **figures}):
+        return 1
     if short:
         print("\nfalls short:", *short, sep="\n  ")
     return 1 if short and options.check else 0

@@ -22,10 +22,12 @@ from pathlib import Path
 from typing import Any, cast
 
 from bench.cases import Layout
+from bench.command import Parser, at_least, output_file
 from bench.contender import Build
 from bench.rows_cuda import PEERS, Setting
 from bench.verdict import Row, Verdict, fastest, ratio, reason_not_to_count
 from einnet.errors import EinnetError, InputError
+from einnet.output import write_file
 
 PRECISIONS = ("fp32", "tf32", "fp16", "bf16")
 
@@ -45,11 +47,7 @@ class Table:
 
 
 def parser_of(table: Table, description: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog=f"python -m {table.module}",
-        description=description,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = Parser(table.module, description)
     add = parser.add_argument
     add("--device", choices=["cuda"], default="cuda", help="what to measure on (default: cuda)")
     add("--rows", nargs="+", default=[""], metavar="TEXT", help="rows whose names hold a TEXT")
@@ -61,7 +59,7 @@ def parser_of(table: Table, description: str) -> argparse.ArgumentParser:
         help=f"the same on both sides (default: {' '.join(table.precisions)})",
     )
     add("--check", action="store_true", help="exit 1 if something falls short, and name it")
-    add("--json", type=Path, metavar="FILE", help="file for rows with all samples")
+    add("--json", type=output_file, metavar="FILE", help="file for rows with all samples")
     add("--update", action="store_true", help="keep the rows of --json that are not measured now")
     add("--measured", type=Path, metavar="FILE", help="show and judge rows of a file, measure none")
     add("--peers-only", action="store_true", help="without ours")
@@ -79,8 +77,13 @@ def parser_of(table: Table, description: str) -> argparse.ArgumentParser:
         default=["nhwc"],
         help="layouts of input and output that ours is built for (default: nhwc)",
     )
-    add("--rounds", type=int, default=20, metavar="N", help="timed rounds (default: 20)")
-    add("--seed", type=int, default=0, help="seed of data and of the order of runs (default: 0)")
+    add("--rounds", type=at_least(1), default=20, metavar="N", help="timed rounds (default: 20)")
+    add(
+        "--seed",
+        type=at_least(0),
+        default=0,
+        help="seed of data and of the order of runs (default: 0)",
+    )
     add(
         "--compile-limit",
         type=float,
@@ -97,7 +100,7 @@ def parser_of(table: Table, description: str) -> argparse.ArgumentParser:
     )
     add(
         "--jobs",
-        type=int,
+        type=at_least(1),
         default=1,
         metavar="N",
         help="rows that are compiled at a time; the GPU is one row's alone",
@@ -167,9 +170,8 @@ def commits_of(rows: Sequence[Row]) -> list[str]:
 
 def write_rows(path: Path, rows: Sequence[Row]) -> None:
     """Write rows as JSON."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"rows": [row.to_json() for row in rows]}, indent=1)
-    path.write_text(text, encoding="utf-8")
+    write_file(path, [text.encode()])
 
 
 def read_rows(path: Path) -> list[Row]:

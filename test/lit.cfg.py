@@ -12,6 +12,10 @@ import lit.formats
 
 from einnet.toolchain import tools
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import plugin_build
+
 if TYPE_CHECKING:
     from lit.LitConfig import LitConfig
     from lit.TestingConfig import TestingConfig
@@ -54,13 +58,11 @@ config.substitutions += [
     program("mlir-translate"),
     program("FileCheck"),
 ]
-# The pass plugin, and the mlir-opt that loads it, are those of build/cmake or of --param.
-PLUGIN = Path(
-    lit_config.params.get("plugin", TEST_ROOT.parent / "build/cmake/lib/libEinnetPasses.so")
-)
+# The pass plugin, and the mlir-opt that loads it, are those of --param or of plugin_build.py.
+PLUGIN = Path(lit_config.params.get("plugin", plugin_build.PLUGIN))
 if PLUGIN.exists():
     config.available_features.add("plugin")
-    HOST = lit_config.params.get("plugin_host", str(tools.require("mlir-opt").path))
+    HOST = lit_config.params.get("plugin_host", str(plugin_build.host()))
     config.substitutions.insert(
         0, ("%plugin-opt", f"{shlex.quote(HOST)} --load-pass-plugin={shlex.quote(str(PLUGIN))}")
     )

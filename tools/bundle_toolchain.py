@@ -70,10 +70,13 @@ def download(python: str, folder: Path) -> list[Path]:
 def unpack(wheel: Path, site: Path) -> None:
     """The parts of a wheel that `import mlir` needs."""
     with zipfile.ZipFile(wheel) as archive:
-        for member in archive.namelist():
-            library = member.startswith("llvm/lib/libLLVM.so")
-            if member.startswith("mlir/") or library:
-                archive.extract(member, site)
+        for member in filter(is_needed, archive.namelist()):
+            archive.extract(member, site)
+
+
+def is_needed(member: str) -> bool:
+    """Whether a file of the wheels is one that `import mlir` and lowering to PTX read."""
+    return member.startswith(("mlir/", "llvm/lib/libLLVM.so"))
 
 
 def strip(site: Path) -> None:

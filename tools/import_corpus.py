@@ -3,6 +3,7 @@
     python tools/import_corpus.py
 
 Weights are arguments, so the files are small. The generators of the examples are whole, at batch 1.
+What is optimized today, each file claims of itself (`corpus_claims.py`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from corpus_claims import with_claim
 from einnet.frontend.load import load_model
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -179,7 +181,7 @@ def main() -> None:
                 f"// {path.stem}: what torch-mlir makes of it. Written by tools/import_corpus.py.\n"
             )
             text = f"{head}\n{load_model(path).mlir}"
-            (FOLDER / f"{path.stem}.mlir").write_text(text, encoding="utf-8")
+            (FOLDER / f"{path.stem}.mlir").write_text(with_claim(text), encoding="utf-8")
 
 
 if __name__ == "__main__":

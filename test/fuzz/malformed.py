@@ -1,4 +1,8 @@
-"""Small programs, what can be done to their text, and einnet-opt run on it in a forked process."""
+"""Small programs, what can be done to their text, and commands run on it in a forked process.
+
+Every second case is damaged, and mostly refused. The other ones are edited as a programmer would:
+every occurrence of a token alike, so that most of them are programs, of another meaning.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +81,25 @@ func.func @main(%a: tensor<3x4xf32>, %n: index, %d: tensor<?x4xf32>) -> (tensor<
   return %r, %s : tensor<4x3xf32>, index
 }
 """,
+    """\
+func.func @main(%a: tensor<2x6x5xf32>, %b: tensor<2x5x4xf32>, %bias: tensor<4xf32>)
+    -> tensor<2x6x4xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<2x6x4xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<2x6x4xf32>) -> tensor<2x6x4xf32>
+  %p = linalg.batch_matmul {einnet.label = "p"} ins(%a, %b : tensor<2x6x5xf32>, tensor<2x5x4xf32>)
+      outs(%f : tensor<2x6x4xf32>) -> tensor<2x6x4xf32>
+  %w = linalg.broadcast ins(%bias : tensor<4xf32>) outs(%e : tensor<2x6x4xf32>) dimensions = [0, 1]
+  %s = linalg.add ins(%p, %w : tensor<2x6x4xf32>, tensor<2x6x4xf32>)
+      outs(%e : tensor<2x6x4xf32>) -> tensor<2x6x4xf32>
+  %r = linalg.max ins(%s, %f : tensor<2x6x4xf32>, tensor<2x6x4xf32>)
+      outs(%e : tensor<2x6x4xf32>) -> tensor<2x6x4xf32>
+  return %r : tensor<2x6x4xf32>
+}
+""",
 )
+
+WITH_PRODUCTS = tuple(p for p in PROGRAMS if "scf.for" not in p)
 
 PIPELINES = (
     "--einnet-optimize=measure=false candidates=1",
@@ -86,15 +108,27 @@ PIPELINES = (
     "--einnet-substitute=label=p with=t0=d0,t1=d1+1",
 )
 
+OPTIMIZE = PIPELINES[0]
+
+SUBSTITUTIONS = ("t0=d1,t1=d0", "t0=d0+d1,t1=d1")
+"""Of the first two iterators, which every product has."""
+
 _TOKEN = re.compile(rb'"[^"\n]*"|[%#@!^]?[\w.$]+|->|[^\s\w]')
 
 
-def mutated(text: str, random_: random.Random) -> bytes:
+def damaged(text: str, random_: random.Random) -> bytes:
     """The text with one to three things done to it; not always valid UTF-8."""
     data = text.encode()
     for _ in range(random_.choice((1, 1, 1, 2, 3))):
-        kinds = _MUTATIONS if random_.random() < 0.5 else _PLAUSIBLE
-        data = random_.choice(kinds)(data, random_)
+        data = random_.choice((*_DAMAGES, _exchange))(data, random_)
+    return data
+
+
+def edited(text: str, random_: random.Random) -> bytes:
+    """The text with one or two edits that often leave it a program."""
+    data = text.encode()
+    for _ in range(random_.choice((1, 1, 2))):
+        data = random_.choice(_EDITS)(data, random_)
     return data
 
 
@@ -150,23 +184,49 @@ def _drop_line(data: bytes, random_: random.Random) -> bytes:
 
 
 def _rename(data: bytes, random_: random.Random) -> bytes:
-    """One token in place of another, everywhere: often still a program, of another meaning."""
+    """One token in place of another of its kind, everywhere."""
     groups = (
-        (b"f32", b"f64", b"bf16", b"i32", b"f16", b"index", b"complex<f32>"),
+        (b"f32", b"f64", b"bf16", b"i32", b"f16"),
         (b"arith.mulf", b"arith.addf", b"arith.subf", b"arith.maximumf", b"arith.divf"),
-        (b'"parallel"', b'"reduction"', b'"window"'),
-        (b"linalg.matmul", b"linalg.add", b"linalg.transpose", b"linalg.conv_2d_nchw_fchw"),
-        (b"0.0", b"1.0", b"0x7FC00000", b"-0.0", b"1.0e+39"),
-        (b"tensor<", b"memref<", b"vector<"),
-        tuple(b"%d" % number for number in range(8)),
+        (b"linalg.add", b"linalg.mul", b"linalg.max", b"linalg.sub", b"linalg.div"),
+        (b"0.0", b"1.0", b"-2.5", b"0x7FC00000", b"-0.0", b"1.0e+39"),
+        (b"0.000000e+00", b"1.500000e+00"),
     )
     present = [group for group in groups if any(token in data for token in group)]
     if not present:
         return data
     group = random_.choice(present)
     old = random_.choice([token for token in group if token in data])
-    pattern = rb"(?<![\w.])" + re.escape(old) + rb"(?![\w.])" if old[-1:] != b"<" else old
-    return re.sub(pattern, lambda _: random_.choice(group), data)
+    new = random_.choice([token for token in group if token != old])
+    return re.sub(
+        rb"(?<![\w.])(x?)" + re.escape(old) + rb"(?![\w.])|(?<=x)" + re.escape(old) + rb"\b",
+        lambda match: (match.group(1) or b"") + new,
+        data,
+    )
+
+
+def _resize(data: bytes, random_: random.Random) -> bytes:
+    """Another extent in place of one, in all types."""
+    extents = sorted(set(re.findall(rb"(?<=[<x])\d+(?=x)", data)))
+    if not extents:
+        return data
+    old, new = random_.choice(extents), b"%d" % random_.choice((1, 2, 3, 5, 7, 8, 9, 16))
+    return re.sub(rb"(?<=[<x])" + old + rb"(?=x)", new, data)
+
+
+def _reread(data: bytes, random_: random.Random) -> bytes:
+    """Another sum in one result of the affine maps, or others of two operands of one type."""
+    sums = list(re.finditer(rb"\b([a-z]) \+ ([a-z])\b", data))
+    pairs = list(re.finditer(rb"(?<=ins\()(%\w+), (%\w+)(?= : (tensor<[^>]*>), \3\))", data))
+    if not sums + pairs:
+        return data
+    found = random_.choice(sums + pairs)
+    first, second = found.group(1, 2)
+    if found in sums:
+        new = random_.choice((b"%s - %s", b"%s * 2 + %s", b"%s + %s * 2")) % (first, second)
+    else:
+        new = b"%s, %s" % random_.choice(((second, first), (first, first), (second, second)))
+    return data[: found.start()] + new + data[found.end() :]
 
 
 def _exchange(data: bytes, random_: random.Random) -> bytes:
@@ -182,9 +242,9 @@ def _exchange(data: bytes, random_: random.Random) -> bytes:
     )
 
 
-_PLAUSIBLE = (_rename, _exchange, _exchange)
+_EDITS = (_rename, _resize, _resize, _reread)
 
-_MUTATIONS: tuple[Callable[[bytes, random.Random], bytes], ...] = (
+_DAMAGES: tuple[Callable[[bytes, random.Random], bytes], ...] = (
     _flip,
     _truncate,
     _delete,
@@ -205,15 +265,30 @@ class Outcome:
 
 
 def case(seed: int) -> tuple[bytes, str]:
-    """The input and the flag of a seed."""
+    """The input and the flag of a seed; odd ones are damaged, even ones edited."""
     random_ = random.Random(seed)
-    return mutated(PROGRAMS[seed % len(PROGRAMS)], random_), random_.choice(PIPELINES)
+    if seed % 2:
+        return damaged(PROGRAMS[seed // 2 % len(PROGRAMS)], random_), random_.choice(PIPELINES)
+    substitution = f"--einnet-substitute=label=p with={random_.choice(SUBSTITUTIONS)}"
+    program = WITH_PRODUCTS[seed // 2 % len(WITH_PRODUCTS)]
+    return edited(program, random_), random_.choice((OPTIMIZE, OPTIMIZE, substitution))
 
 
 def einnet_opt(arguments: list[str], folder: Path, timeout: float) -> Outcome:
     """Run the command as a process does, forked from this one, which has loaded it already."""
     from einnet.cli.opt import main
 
+    return _forked(main, ["einnet-opt", *arguments], folder, timeout)
+
+
+def einnet_verify(arguments: list[str], folder: Path, timeout: float) -> Outcome:
+    """`einnet verify`, likewise."""
+    from einnet.cli.main import main
+
+    return _forked(main, ["einnet", "verify", *arguments], folder, timeout)
+
+
+def _forked(main: Callable[[], int], words: list[str], folder: Path, timeout: float) -> Outcome:
     out, err = folder / "out", folder / "err"
     child = os.fork()
     if child == 0:
@@ -222,7 +297,7 @@ def einnet_opt(arguments: list[str], folder: Path, timeout: float) -> Outcome:
             os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
         sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
-        sys.argv = ["einnet-opt", *arguments]
+        sys.argv = words
         status = main()
         sys.stdout.flush()
         sys.stderr.flush()

@@ -1,7 +1,7 @@
 // A small network in the form of stablehlo-legalize-to-linalg: linalg.map, broadcast, reduce and
 // transpose, dot_general as a generic over all axes, convolutions in NHWC over padded inputs, a
 // reverse for the gradient's kernel. Typed by hand.
-// OPTIMIZED @forward @dot_general
+// OPTIMIZED @forward @dot_general @gradient
 #l = affine_map<(b, m, n, k) -> (b, k, m)>
 #r = affine_map<(b, m, n, k) -> (b, n, k)>
 #o = affine_map<(b, m, n, k) -> (b, m, n)>

@@ -1,5 +1,6 @@
 // What tosa-to-linalg-named, tosa-to-linalg, tosa-to-arith and tosa-to-tensor make of TOSA
 // convolutions. The transposed one was decomposed by tosa-optional-decompositions.
+// OPTIMIZED @convolution @depthwise @transposed
 
 #map = affine_map<(d0, d1, d2, d3) -> (d3)>
 #map1 = affine_map<(d0, d1, d2, d3) -> (d0, d1, d2, d3)>

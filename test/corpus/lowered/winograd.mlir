@@ -1,4 +1,5 @@
 // Winograd's transforms as operations of linalg, around a batched product. Typed by hand.
+// OPTIMIZED @winograd
 func.func @winograd(%x: tensor<1x6x6x4xf32>, %w: tensor<5x3x3x4xf32>, %init: tensor<1x4x4x5xf32>) -> tensor<1x4x4x5xf32> {
   %zero = arith.constant 0.0 : f32
   %ef = tensor.empty() : tensor<6x6x4x5xf32>

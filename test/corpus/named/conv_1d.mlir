@@ -1,4 +1,5 @@
 // linalg.conv_1d as frontends emit it. Written by tools/generate_corpus.py.
+// OPTIMIZED @plain @strided
 
 func.func @plain(%x: tensor<4xf32>, %w: tensor<2xf32>) -> tensor<3xf32> {
   %value = arith.constant 0.0 : f32

@@ -1,4 +1,5 @@
 // linalg.conv_1d_ncw_fcw as frontends emit it. Written by tools/generate_corpus.py.
+// OPTIMIZED @plain @strided
 
 func.func @plain(%x: tensor<2x4x4xf32>, %w: tensor<6x4x2xf32>) -> tensor<2x6x3xf32> {
   %value = arith.constant 0.0 : f32

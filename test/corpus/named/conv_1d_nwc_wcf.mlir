@@ -1,4 +1,5 @@
 // linalg.conv_1d_nwc_wcf as frontends emit it. Written by tools/generate_corpus.py.
+// OPTIMIZED @plain @strided
 
 func.func @plain(%x: tensor<2x4x4xf32>, %w: tensor<2x4x6xf32>) -> tensor<2x3x6xf32> {
   %value = arith.constant 0.0 : f32

@@ -1,4 +1,5 @@
 // linalg.conv_2d as frontends emit it. Written by tools/generate_corpus.py.
+// OPTIMIZED @plain @strided
 
 func.func @plain(%x: tensor<6x4xf32>, %w: tensor<3x2xf32>) -> tensor<4x3xf32> {
   %value = arith.constant 0.0 : f32

@@ -1,4 +1,5 @@
 // linalg.conv_2d_ngchw_gfchw as frontends emit it. Written by tools/generate_corpus.py.
+// OPTIMIZED @plain @strided
 
 func.func @plain(%x: tensor<2x2x4x6x4xf32>, %w: tensor<2x6x4x3x2xf32>) -> tensor<2x2x6x4x3xf32> {
   %value = arith.constant 0.0 : f32

@@ -1,4 +1,5 @@
 // linalg.conv_2d_nhwgc_gfhwc as frontends emit it. Written by tools/generate_corpus.py.
+// OPTIMIZED @plain @strided
 
 func.func @plain(%x: tensor<2x6x4x2x4xf32>, %w: tensor<2x6x3x2x4xf32>) -> tensor<2x4x3x2x6xf32> {
   %value = arith.constant 0.0 : f32

@@ -1,4 +1,5 @@
 // linalg.depthwise_conv_2d_nhwc_hwc as frontends emit it. Written by tools/generate_corpus.py.
+// OPTIMIZED @plain @strided
 
 func.func @plain(%x: tensor<2x6x4x4xf32>, %w: tensor<3x2x4xf32>) -> tensor<2x4x3x4xf32> {
   %value = arith.constant 0.0 : f32

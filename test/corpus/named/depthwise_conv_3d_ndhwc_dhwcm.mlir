@@ -1,4 +1,5 @@
 // linalg.depthwise_conv_3d_ndhwc_dhwcm as frontends emit it. Written by tools/generate_corpus.py.
+// OPTIMIZED @plain @strided
 
 func.func @plain(%x: tensor<2x3x6x4x4xf32>, %w: tensor<2x3x2x4x3xf32>) -> tensor<2x2x4x3x4x3xf32> {
   %value = arith.constant 0.0 : f32

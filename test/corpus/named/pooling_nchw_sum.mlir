@@ -1,4 +1,5 @@
 // linalg.pooling_nchw_sum as frontends emit it. Written by tools/generate_corpus.py.
+// OPTIMIZED @plain @strided
 
 func.func @plain(%x: tensor<2x4x6x4xf32>) -> tensor<2x4x4x3xf32> {
   %value = arith.constant 0.0 : f32

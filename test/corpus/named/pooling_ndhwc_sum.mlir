@@ -1,4 +1,5 @@
 // linalg.pooling_ndhwc_sum as frontends emit it. Written by tools/generate_corpus.py.
+// OPTIMIZED @plain @strided
 
 func.func @plain(%x: tensor<2x3x6x4x4xf32>) -> tensor<2x2x4x3x4xf32> {
   %value = arith.constant 0.0 : f32

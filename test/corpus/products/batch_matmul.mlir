@@ -1,6 +1,6 @@
 // linalg.batch_matmul in its forms: plain, transposed by indexing maps, one operand without a batch,
 // half precision summed in single. Typed by hand.
-// OPTIMIZED @plain @transposed_b
+// OPTIMIZED @plain @transposed_b @transposed_a @shared_b
 
 func.func @plain(%a: tensor<3x7x9xf32>, %b: tensor<3x9x5xf32>) -> tensor<3x7x5xf32> {
   %f = arith.constant dense<0.0> : tensor<3x7x5xf32>

@@ -1,5 +1,5 @@
 // linalg.batch_reduce_matmul: the batch is summed too. Typed by hand.
-// OPTIMIZED @plain
+// OPTIMIZED @plain @accumulated
 
 func.func @plain(%a: tensor<3x7x9xf32>, %b: tensor<3x9x5xf32>) -> tensor<7x5xf32> {
   %f = arith.constant dense<0.0> : tensor<7x5xf32>

@@ -1,5 +1,5 @@
 // linalg.contract: any product of two operands by its indexing maps. Typed by hand.
-// OPTIMIZED @batched @chain_of_axes
+// OPTIMIZED @batched @chain_of_axes @to_scalar
 
 func.func @batched(%a: tensor<7x3x9xf32>, %b: tensor<9x3x5xf32>) -> tensor<3x5x7xf32> {
   %f = arith.constant dense<0.0> : tensor<3x5x7xf32>

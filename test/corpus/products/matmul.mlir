@@ -1,6 +1,6 @@
 // linalg.matmul with every combination of transposed operands, as its indexing maps say them since
 // MLIR 21, with a broadcast operand and with unsigned widening. Typed by hand.
-// OPTIMIZED @plain @transposed_a @transposed_b @both
+// OPTIMIZED @plain @transposed_a @transposed_b @both @broadcast @accumulated
 // CHECK-LABEL: func.func @plain
 // CHECK: linalg.matmul {{.*}}einnet.library = "blas"
 // CHECK-LABEL: func.func @transposed_a

@@ -1,6 +1,6 @@
 // Tiled products as data-tiling compilers make them: mmt4d, batch_mmt4d, and pack and unpack around
 // one. Typed by hand.
-// OPTIMIZED @mmt4d
+// OPTIMIZED @mmt4d @batch_mmt4d @packed
 
 func.func @mmt4d(%a: tensor<3x4x8x2xf32>, %b: tensor<5x4x8x2xf32>) -> tensor<3x5x8x8xf32> {
   %f = arith.constant dense<0.0> : tensor<3x5x8x8xf32>

@@ -1,4 +1,5 @@
 // Quantized products whose zero points are constants, requantized as TFLite does. Typed by hand.
+// OPTIMIZED @float_beside
 
 func.func @requantized(%a: tensor<7x9xi8>, %b: tensor<9x5xi8>) -> tensor<7x5xi8> {
   %za = arith.constant 3 : i32

@@ -1,5 +1,5 @@
 // Products with vectors: matvec, vecmat, dot, and with a batch. Typed by hand.
-// OPTIMIZED @matvec
+// OPTIMIZED @matvec @vecmat @dot @dot_from @batch_matvec @batch_vecmat
 
 func.func @matvec(%a: tensor<7x9xf32>, %x: tensor<9xf32>) -> tensor<7xf32> {
   %f = arith.constant dense<0.0> : tensor<7xf32>

@@ -1,4 +1,5 @@
 // grouped_and_dilated: what torch-mlir makes of it. Written by tools/import_corpus.py.
+// OPTIMIZED @main
 
 #map = affine_map<(d0, d1, d2, d3) -> ()>
 #map1 = affine_map<(d0, d1, d2, d3) -> (d0, d1, d2, d3)>

@@ -1,4 +1,5 @@
 // one_and_three_axes: what torch-mlir makes of it. Written by tools/import_corpus.py.
+// OPTIMIZED @main
 
 module {
   func.func @main(%arg0: tensor<2x4x20xf32> {einnet.name = "x"}, %arg1: tensor<1x2x5x6x7xf32> {einnet.name = "z"}, %arg2: tensor<6x4x5xf32> {einnet.weight = "w"}, %arg3: tensor<3x2x2x3x2xf32> {einnet.weight = "v"}) -> (tensor<2x6x10xf32> {einnet.name = "y"}, tensor<1x3x5x6x7xf32> {einnet.name = "u"}) {

@@ -1,6 +1,6 @@
 // Constants in all their forms as operands of products: splat, dense, hex, nested in a chain, of
 // integers widened, of dense_resource. Typed by hand; those of MLIR's importers look the same.
-// OPTIMIZED @splat @dense @hexadecimal @chain_of_constants
+// OPTIMIZED @splat @dense @hexadecimal @chain_of_constants @not_a_number @resource_in_a_product
 // LEFT ALONE @resource: bytes of a resource cannot be read back, and the CPU target needs them
 
 func.func @splat(%a: tensor<4x6xf32>) -> tensor<4x5xf32> {

@@ -5,6 +5,7 @@
 // CHECK-LABEL: func.func @inside
 // CHECK: linalg.matmul {{.*}}einnet.library = "blas"
 // CHECK: tensor<?x8xf32>
+// OPTIMIZED @inside
 
 func.func @matmul(%a: tensor<?x12xf32>, %b: tensor<12x8xf32>) -> tensor<?x8xf32> {
   %c0 = arith.constant 0 : index

@@ -1,6 +1,6 @@
 // Products beside operations with effects, and values in scopes that must keep their order: calls,
 // prints, stores into memrefs, bufferization ops, materialized casts, asserts. Typed by hand.
-// OPTIMIZED @beside_an_assert @with_a_store @in_the_branch_too
+// OPTIMIZED @with_a_store @beside_an_assert @in_the_branch_too
 // LEFT ALONE @printing: vector.print writes to the output
 // CHECK-LABEL: func.func @with_a_store
 // CHECK: memref.store

@@ -2,6 +2,7 @@
 // hand.
 // LEFT ALONE @bf16: the CPU target has no arguments of bf16
 // LEFT ALONE @complex: the CPU target has no complex numbers
+// OPTIMIZED @f64 @integers_then_floats @selected
 
 func.func @f64(%a: tensor<6x7xf64>, %b: tensor<7x5xf64>) -> tensor<6x5xf64> {
   %z = arith.constant dense<0.0> : tensor<6x5xf64>

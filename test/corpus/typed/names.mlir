@@ -5,6 +5,7 @@
 // CHECK: func.func @calls_prepare
 // CHECK: call @prepare
 // CHECK: func.func @labelled
+// OPTIMIZED @prepare @calls_prepare @labelled
 module @"a module" {
   func.func @"a name with spaces, and @signs"(%a: tensor<4x6xf32>, %b: tensor<6x5xf32>) -> tensor<4x5xf32> {
     %z = arith.constant dense<0.0> : tensor<4x5xf32>

@@ -8,6 +8,7 @@
 // LEFT ALONE @i4: the CPU target has no elements of i4
 // LEFT ALONE @booleans: the CPU target stores no booleans
 // LEFT ALONE @unsigned: the CPU target has no signed or unsigned integers
+// OPTIMIZED @rounded_between
 #csr = #sparse_tensor.encoding<{map = (i, j) -> (i : dense, j : compressed)}>
 
 func.func @sparse(%a: tensor<4x6xf32, #csr>, %b: tensor<6x5xf32>) -> tensor<4x5xf32> {

@@ -1,6 +1,6 @@
 // tensor.pad before a convolution, as importers write "same" padding: uneven amounts, nofold, a
 // nonzero padding value, a pad of a pad. Typed by hand.
-// OPTIMIZED @same
+// OPTIMIZED @same @uneven_and_strided @padded_with_ones @padded_twice @value_from_an_argument
 #id = affine_map<(n, f, h, w) -> (n, f, h, w)>
 
 func.func @same(%x: tensor<1x4x6x7xf32>, %w: tensor<5x4x3x3xf32>) -> tensor<1x5x6x7xf32> {

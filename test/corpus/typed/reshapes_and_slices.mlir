@@ -1,6 +1,6 @@
 // What stands between products in practice: reshapes with and without static outputs, slices with
 // strides and rank reduction, concatenation, gathers, transposes of transposes. Typed by hand.
-// OPTIMIZED @heads @sliced @concatenated
+// OPTIMIZED @heads @sliced @concatenated @looked_up @reshaped_by_a_tensor
 
 func.func @heads(%x: tensor<2x6x12xf32>, %w: tensor<12x12xf32>) -> tensor<2x3x6x4xf32> {
   %zero = arith.constant 0.0 : f32

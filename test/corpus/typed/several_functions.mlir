@@ -1,7 +1,7 @@
 // Several functions that call each other, private ones, declarations, results that nobody uses,
 // several results, the same result twice, arguments returned as they are, attributes everywhere.
 // Typed by hand.
-// OPTIMIZED @main @twice @square
+// OPTIMIZED @square @main @twice @one_of_two_used
 // CHECK-LABEL: func.func private @square
 // CHECK-SAME: test.argument = 1 : i32
 // CHECK-SAME: -> (tensor<6x6xf32> {test.result = "r"})

@@ -9,6 +9,7 @@
 // CHECK-LABEL: func.func @product_before_the_loop
 // CHECK: linalg.matmul {{.*}}einnet.library = "blas"
 // CHECK: scf.for
+// OPTIMIZED @product_before_the_loop
 
 func.func @tiled(%a: tensor<8x12xf32>, %b: tensor<12x8xf32>) -> tensor<8x8xf32> {
   %c0 = arith.constant 0 : index

@@ -1,6 +1,6 @@
 // Transposed convolutions: zeros between the elements by insert_slice, a flipped kernel by negative
 // steps in a generic, and the scatter form that sums into overlapping windows. Typed by hand.
-// OPTIMIZED @stuffed
+// OPTIMIZED @stuffed @stuffed_by_pad_and_reshape
 #id = affine_map<(a, b, c, d) -> (a, b, c, d)>
 
 func.func @stuffed(%x: tensor<1x4x4x4xf32>, %w: tensor<4x5x4x4xf32>) -> tensor<1x5x8x8xf32> {

@@ -133,7 +133,6 @@ def test_check_fails_with_the_names_of_the_rows(
     assert main(["--check"]) == 1
     assert "conv -> product: not found" in capsys.readouterr().out
     assert main([]) == 0
-    assert main(["--row", "nothing"]) == 2
 
 
 def test_blind_search_reaches_the_same_and_counts_more():

@@ -163,7 +163,7 @@ def test_the_geometric_mean():
 def test_rows_survive_a_file(tmp_path: Path):
     rows = [row(4.0, 10.0, notes=("n",), environment={"gpu": "g"}), row(None, 1.0)]
     failed = replace(rows[0], timed=(timed("t", 1.0, error=None, compile_seconds=2.0),))
-    path = tmp_path / "sub" / "rows.json"
+    path = tmp_path / "rows.json"
     write_rows(path, [*rows, failed])
     assert read_rows(path) == [*rows, failed]
 

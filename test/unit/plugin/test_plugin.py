@@ -19,12 +19,19 @@ from mlir import ir
 
 from einnet.cli.worker import Answer, Request, answer, encode
 from einnet.errors import InputError, Location
+from einnet.passes import registry
+from einnet.passes.options import options_of
+from einnet.passes.pipeline import parse_pipeline
 from einnet.toolchain import tools
+from einnet.toolchain.mlir import make_context, parse_module
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from plugin_build import PLUGIN, host
 
 ROOT = Path(__file__).resolve().parents[3]
-PLUGIN = ROOT / "build" / "cmake" / "lib" / "libEinnetPasses.so"
-
 pytestmark = pytest.mark.skipif(not PLUGIN.exists(), reason="not built; `make plugin` builds it")
+HOST = host()
 
 MODULE = """
 func.func @product(%a: tensor<4x5xf32>, %b: tensor<5x6xf32>) -> tensor<4x6xf32> {
@@ -66,7 +73,7 @@ def replay(worker: Worker, tmp_path: Path) -> Callable[[bytes], Path]:
 
 def command(python: Path | str, options: str = "", pass_name: str = "einnet-optimize") -> list[str]:
     return [
-        str(tools.require("mlir-opt").path),
+        str(HOST),
         f"--load-pass-plugin={PLUGIN}",
         "--allow-unregistered-dialect",
         f"--pass-pipeline=builtin.module({pass_name}{{python={python} {options}}})",
@@ -231,9 +238,6 @@ def test_modules_in_parallel() -> None:
 
 
 def test_the_table_is_that_of_the_registry() -> None:
-    from einnet.passes import registry
-    from einnet.passes.options import options_of
-
     arguments = [*command(sys.executable)[:2], "--help"]
     help_ = subprocess.run(arguments, capture_output=True, text=True, timeout=60).stdout
     for name in registry.NAMES:
@@ -244,11 +248,42 @@ def test_the_table_is_that_of_the_registry() -> None:
             assert f"--{option.name}" in own
 
 
+@pytest.mark.parametrize("name", registry.NAMES)
+def test_every_pass_gives_what_einnet_opt_gives(name: str) -> None:
+    example = registry.load(name).EXAMPLE
+    result = run(example.before, sys.executable, example.options, name)
+    assert result.returncode == 0, result.stderr
+    expected = optimized(example.before, f"{name}{{{example.options}}}")
+    assert printed(result.stdout) == expected
+    assert expected != printed(example.before)
+
+
+@pytest.mark.parametrize("named", ["/opt/bin/mlir-opt-22", None, "EINNET_MLIR_OPT-NOTFOUND"])
+def test_the_host_is_that_of_the_build(tmp_path: Path, named: str | None) -> None:
+    lines = ["CMAKE_AR:FILEPATH=/usr/bin/ar", "", "OTHER:PATH=/"]
+    if named is not None:
+        lines.insert(1, f"EINNET_MLIR_OPT:FILEPATH={named}")
+        (tmp_path / "CMakeCache.txt").write_text("\n".join(lines))
+    wheels = tools.require("mlir-opt").path
+    assert host(tmp_path) == (Path(named) if named and "NOTFOUND" not in named else wheels)
+
+
+def printed(text: str) -> str:
+    return str(parse_module(text, make_context()))
+
+
+def optimized(text: str, passes: str) -> str:
+    """What einnet-opt makes of the module."""
+    context = make_context()
+    pipeline = parse_pipeline(f"builtin.module({passes})", context, "<options>")
+    return printed(str(pipeline.run(parse_module(text, context, "<stdin>"), "<stdin>")))
+
+
 def test_the_commands_of_the_page(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "howto" / "plugin.md").read_text()
     script = "".join(re.findall(r"^```bash\n(.*?)^```$", page, re.MULTILINE | re.DOTALL))
     assert "mlir-opt" in script
-    folders = [tools.require("mlir-opt").path.parent, Path(sys.executable).parent]
+    folders = [HOST.parent, Path(sys.executable).parent]
     path = ":".join([*map(str, folders), os.environ["PATH"]])
     result = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],

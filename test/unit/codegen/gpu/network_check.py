@@ -13,6 +13,7 @@ each is built in every schedule, emulated, and assembled, which takes ten times 
 from __future__ import annotations
 
 import argparse
+import math
 import re
 import sys
 import time
@@ -302,14 +303,41 @@ def written(program: Program) -> str:
     return "\n".join([*lines, f"  weights {', '.join(sorted(program.weights))}", f"  -> {outputs}"])
 
 
+def seeds(text: str) -> range:
+    """The type of --seeds: a range that is not empty."""
+    found = re.fullmatch(r"(\d+):(\d+)", text, re.ASCII)
+    if found is None or int(found[1]) >= int(found[2]):
+        raise argparse.ArgumentTypeError(
+            f"must be FIRST:END, two whole numbers of which the first is smaller, not {text!r}"
+        )
+    return range(int(found[1]), int(found[2]))
+
+
+def seconds(text: str) -> float:
+    """The type of --seconds."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
+    if not 0.0 < found < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number above 0, not {text!r}")
+    return found
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    made.add_argument("--seeds", type=seeds, default=range(100), help="a range FIRST:END (0:100)")
+    made.add_argument("--seconds", type=seconds, help="no further seed after these")
+    made.add_argument("--reduce", action="store_true", help="print the smallest network as well")
+    made.add_argument("--unproved", action="store_true", help="leave out the proofs, half of it")
+    made.add_argument("--kernels", action="store_true", help="build and emulate kernels as well")
+    return made
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", default="0:100", help="a range first:end")
-    parser.add_argument("--seconds", type=float, default=1e9, help="no further seed after these")
-    parser.add_argument("--reduce", action="store_true", help="print the smallest network as well")
-    parser.add_argument("--unproved", action="store_true", help="leave out the proofs, half of it")
-    parser.add_argument("--kernels", action="store_true", help="build and emulate kernels as well")
-    chosen = parser.parse_args()
+    chosen = parser().parse_args()
 
     def fails(program: Program, setup: Setup, counts: Counts) -> str:
         return failure(program, setup, counts, prove=not chosen.unproved, built=chosen.kernels)
@@ -317,8 +345,8 @@ def main() -> int:
     counts = Counts()
     failed = 0
     begin = time.monotonic()
-    for seed in range(*map(int, chosen.seeds.split(":"))):
-        if time.monotonic() - begin > chosen.seconds:
+    for seed in chosen.seeds:
+        if chosen.seconds is not None and time.monotonic() - begin > chosen.seconds:
             break
         program, setup = network(seed), setup_of(seed)
         started = time.process_time()
