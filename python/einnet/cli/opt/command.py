@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from einnet.cli.opt.flags import BY_NAME, REFUSED, Flag, Takes
 from einnet.errors import InputError
+from einnet.toolchain.style import Style
 
 MARKER = "// -----"
 """What separates the parts of an input and of an output, if nothing else is said."""
@@ -33,21 +34,6 @@ class Passes:
 
 
 @dataclass(frozen=True)
-class Printing:
-    """How IR is printed; see `toolchain.printing.Style`."""
-
-    elements_limit: int | None = None
-    resources_limit: int | None = None
-    locations: bool = False
-    pretty_locations: bool = False
-    generic: bool = False
-    local_scope: bool = False
-    skip_regions: bool = False
-    assume_verified: bool = False
-    name_prefixes: bool = False
-
-
-@dataclass(frozen=True)
 class Writing:
     """Where the result goes, and as what; `file` is None for standard output."""
 
@@ -55,7 +41,7 @@ class Writing:
     marker: str = MARKER
     bytecode: bool = False
     bytecode_version: int | None = None
-    printing: Printing = Printing()
+    style: Style = field(default_factory=Style)
 
 
 @dataclass(frozen=True)
@@ -176,13 +162,18 @@ def _value(
             return True
         raise InputError(f"{argument}: the option is one of {', '.join(flag.choices)}")
     if flag.takes is Takes.NUMBER:
-        if not value.isdecimal():
-            raise InputError(f"{argument}: the option is a number, not '{value}'")
+        if not value.isdecimal() or len(value) > _DIGITS:
+            raise InputError(
+                f"{argument}: the option is a number of at most {_DIGITS} digits, not '{value}'"
+            )
         return int(value)
     if flag.takes is Takes.NAMES:
         return tuple(name.strip() for name in value.split(",") if name.strip())
     return value
 
+
+_DIGITS = 18
+"""Of a number: it has 64 bits in MLIR."""
 
 _TRUTH = {None: True, "true": True, "1": True, "": True, "false": False, "0": False}
 
@@ -240,16 +231,16 @@ def _command(file: str, passes: tuple[tuple[str, str], ...], values: _Values) ->
             marker=MARKER if marker is None else marker,
             bytecode=values.truth("emit-bytecode"),
             bytecode_version=values.number("emit-bytecode-version"),
-            printing=Printing(
-                elements_limit=values.number("mlir-elide-elementsattrs-if-larger"),
-                resources_limit=values.number("mlir-elide-resource-strings-if-larger"),
-                locations=values.truth("mlir-print-debuginfo"),
-                pretty_locations=values.truth("mlir-pretty-debuginfo"),
-                generic=values.truth("mlir-print-op-generic"),
-                local_scope=values.truth("mlir-print-local-scope"),
+            style=Style(
+                large_elements_limit=values.number("mlir-elide-elementsattrs-if-larger"),
+                large_resource_limit=values.number("mlir-elide-resource-strings-if-larger"),
+                enable_debug_info=values.truth("mlir-print-debuginfo"),
+                pretty_debug_info=values.truth("mlir-pretty-debuginfo"),
+                print_generic_op_form=values.truth("mlir-print-op-generic"),
+                use_local_scope=values.truth("mlir-print-local-scope"),
                 skip_regions=values.truth("mlir-print-skip-regions"),
                 assume_verified=values.truth("mlir-print-assume-verified"),
-                name_prefixes=values.truth("mlir-use-nameloc-as-prefix"),
+                use_name_loc_as_prefix=values.truth("mlir-use-nameloc-as-prefix"),
             ),
         ),
         watching=Watching(

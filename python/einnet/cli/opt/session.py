@@ -12,7 +12,6 @@ from einnet.passes.dumps import Dumps, Selection
 from einnet.passes.pipeline import Pipeline, assemble, parse_flag, parse_pipeline
 from einnet.passes.stopwatch import Stopwatch
 from einnet.toolchain.mlir import make_context
-from einnet.toolchain.printing import Style
 
 
 class Session:
@@ -23,7 +22,7 @@ class Session:
         self.box = box
         self.stopwatch = Stopwatch()
         self.context = make_context(allow_unregistered=command.reading.unregistered)
-        self.style = _style(command)
+        self.style = command.writing.style
         self._pipelines: dict[str, Pipeline] = {}
 
     def check_names(self) -> None:
@@ -78,18 +77,3 @@ class Session:
             module_scope=watching.module_scope,
             style=self.style,
         )
-
-
-def _style(command: Command) -> Style:
-    printing = command.writing.printing
-    return Style(
-        large_elements_limit=printing.elements_limit,
-        large_resource_limit=printing.resources_limit,
-        enable_debug_info=printing.locations,
-        pretty_debug_info=printing.pretty_locations,
-        print_generic_op_form=printing.generic,
-        use_local_scope=printing.local_scope,
-        use_name_loc_as_prefix=printing.name_prefixes,
-        assume_verified=printing.assume_verified,
-        skip_regions=printing.skip_regions,
-    )
