@@ -85,6 +85,7 @@ def test_values_come_after_an_equals_sign_or_next() -> None:
         (["--verify-each=maybe"], "true or false, not 'maybe'"),
         (["--verify-diagnostics=some"], "one of all, only-expected"),
         (["--mlir-elide-elementsattrs-if-larger=x"], "a number, not 'x'"),
+        (["--mlir-elide-elementsattrs-if-larger=" + "9" * 5000], "of at most 18 digits"),
         (["--load-pass-plugin=a.so"], "does not have this option of mlir-opt"),
         (["--pass-pipeline=x", "--cse"], "one way or the other"),
     ],

@@ -162,10 +162,10 @@ def _value(
             return True
         raise InputError(f"{argument}: the option is one of {', '.join(flag.choices)}")
     if flag.takes is Takes.NUMBER:
-        if not value.isdecimal() or len(value) > _DIGITS:
-            raise InputError(
-                f"{argument}: the option is a number of at most {_DIGITS} digits, not '{value}'"
-            )
+        if not value.isdecimal():
+            raise InputError(f"{argument}: the option is a number, not '{value}'")
+        if len(value) > _DIGITS:
+            raise InputError(f"{argument}: the option is a number of at most {_DIGITS} digits")
         return int(value)
     if flag.takes is Takes.NAMES:
         return tuple(name.strip() for name in value.split(",") if name.strip())
