@@ -119,10 +119,10 @@ def main(table: Table, description: str, arguments: Sequence[str] | None) -> int
             list(_measure_here(table, names, options))
             return 0
         else:
+            known, measured = _known(options), _rows(table, names, options)
             print(HEADER, flush=True)
-            known = _known(options)
             rows: list[Row] = []
-            for row in _rows(table, names, options):
+            for row in measured:
                 print(shown(row), flush=True)
                 rows = updated(table, known, [*rows, row])
                 if options.json:
@@ -161,8 +161,10 @@ def updated(table: Table, known: Sequence[Row], new: Sequence[Row]) -> list[Row]
 
 
 def commits_of(rows: Sequence[Row]) -> list[str]:
-    """A line that says so if the rows were not all measured at one commit."""
-    counts = Counter(str(row.environment.get("commit", "unknown"))[:12] for row in rows)
+    """A line that says so if the rows were not all measured at one commit, "+" where files differed
+    from it."""
+    commits = [str(row.environment.get("commit", "unknown")) for row in rows]
+    counts = Counter(c.removesuffix("+")[:12] + "+" * c.endswith("+") for c in commits)
     if len(counts) < 2:
         return []
     return [f"measured at several commits: {', '.join(f'{c} ({n})' for c, n in counts.items())}"]

@@ -293,8 +293,11 @@ def test_other_rows_of_a_file_stay_and_what_is_measured_is_judged_again(
     assert "2 rows" in capsys.readouterr().out
     assert main(table(""), "", ["--measured", str(path), "--rows", "two"]) == 0
     assert "1 rows" in capsys.readouterr().out
-    assert main(table(""), "", ["--update"]) == 1
-    assert "--json names" in capsys.readouterr().err
+    capsys.readouterr()
+    for wrong, words in (("--update", "--json names"), ("--measured=none", "none: No such file")):
+        assert main(table(""), "", [wrong]) == 1
+        said = capsys.readouterr()
+        assert words in said.err and not said.out
 
 
 def test_rows_of_several_commits_are_said_to_be():
@@ -303,6 +306,8 @@ def test_rows_of_several_commits_are_said_to_be():
     )
     assert table_cuda.commits_of([one, one]) == []
     assert table_cuda.commits_of([one, two]) == ["measured at several commits: a (1), b (1)"]
+    changed = replace(one, environment={"commit": "a+"})
+    assert table_cuda.commits_of([one, changed]) == ["measured at several commits: a (1), a+ (1)"]
 
 
 def test_a_fault_loses_one_row_and_check_names_it(child: Any, capsys: Any):
