@@ -61,6 +61,11 @@ class Built(Protocol):
         """Median microseconds of every candidate that was in the race, by its description."""
         ...
 
+    @property
+    def algorithms(self) -> Mapping[str, str]:
+        """The algorithm of every library call, by its label; those that were chosen here."""
+        ...
+
     def capture(self, stream: int) -> Replays: ...
 
     def output(self) -> NDArray[Any]: ...
@@ -98,15 +103,10 @@ class Workload:
 
 
 class Build(Protocol):
-    """Compiles workloads. Raises `EinnetError` for what it cannot compile."""
+    """Compiles a workload, measuring its candidates while no other process measures. Raises
+    `EinnetError` for what it cannot compile."""
 
-    def prepare(self, workload: Workload, precision: str) -> None:
-        """Do what takes no GPU, so that others may use it meanwhile."""
-        ...
-
-    def __call__(self, workload: Workload, precision: str) -> Built:
-        """The workload compiled, prepared before or not."""
-        ...
+    def __call__(self, workload: Workload, precision: str) -> Built: ...
 
 
 TOLERANCE = {"fp32": 1e-5, "tf32": 3e-3, "fp16": 3e-3, "bf16": 2.4e-2}

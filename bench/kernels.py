@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from bench.contender import TOLERANCE, Built, Error, Ours, Workload
 from bench.operators import DTYPES
 from bench.roofline import ELEMENT, ELEMENT_BYTES, H100
-from bench.rows_cuda import Contest, Setting, device_facts, locked, run_contest
+from bench.rows_cuda import Contest, Setting, device_facts, run_contest
 from bench.table_cuda import Table, main
 from bench.verdict import Row, Timed, Verdict, fastest, judge_kernels, ratio
 from einnet.expr.interpreter import Float64, evaluate_at
@@ -32,6 +32,7 @@ from einnet.expr.nodes import Tensor
 from einnet.expr.program import Definition, Program
 from einnet.expr.text import parse_scope
 from einnet.runtime.cuda.device import Device, Memory, open_device
+from einnet.runtime.cuda.exclusive import alone
 from einnet.runtime.cuda.timing import RUNS, time_programs
 from einnet.runtime.cuda.timing import Contender as Replays
 
@@ -228,6 +229,10 @@ class AtPositions:
     def candidates(self) -> Mapping[str, float]:
         return self.whole.candidates
 
+    @property
+    def algorithms(self) -> Mapping[str, str]:
+        return self.whole.algorithms
+
     def capture(self, stream: int) -> Replays:
         return self.whole.capture(stream)
 
@@ -241,16 +246,17 @@ def measure(row: Row, setting: Setting) -> Row:
     units, precision = kernel.units(megabytes, row.precision), row.precision
     given = workload(kernel, units, precision, setting.seed)
     where, expected = sampled(given, setting.seed)
-    contest = Contest()
-    works: dict[str, Workload] = {}
-    if setting.build is not None:
-        works = {"einnet": given, LAUNCH: workload(NOTHING, 1, precision, setting.seed)}
-        prepare = setting.build.prepare
-        for name, work in works.items():
-            contest.attempt(name, lambda w=work: prepare(w, precision))
-    with locked(setting.lock):
+    device, contest, build = open_device(), Contest(), setting.build
+    if build is not None:
+        nothing = workload(NOTHING, 1, precision, setting.seed)
+        for name, work in (("einnet", given), (LAUNCH, nothing)):
+            built = contest.attempt(name, lambda w=work: build(w, precision))
+            if built is not None:
+                compared = built if name == LAUNCH else AtPositions(built, where)
+                contest.ours.append(Ours(name, compared))
+    with alone(device):
         half = bytes_of(kernel.program(units, precision)) // 2
-        timed = _timed(contest, works, half, where, expected, setting, precision)
+        timed = _timed(contest, half, expected, setting, device)
     launch = next((t.median() for t in timed if t.name == LAUNCH), None)
     # What the driver copies is no result of the expression, so there is nothing to be wrong.
     kept = [replace(t, error=Error(0.0, 0.0)) if not t.ours else t for t in timed]
@@ -264,27 +270,13 @@ def measure(row: Row, setting: Setting) -> Row:
 
 
 def _timed(
-    contest: Contest,
-    works: Mapping[str, Workload],
-    half: int,
-    where: tuple[NDArray[np.int64], ...],
-    expected: NDArray[Any],
-    setting: Setting,
-    precision: str,
+    contest: Contest, half: int, expected: NDArray[Any], setting: Setting, device: Device
 ) -> tuple[Timed, ...]:
-    """The contenders built, checked and timed: the GPU is this row's alone meanwhile. The copy is
-    of `half` the bytes, which it reads and writes."""
-    device = open_device()
+    """The contenders checked and timed beside a copy of `half` the bytes, which it reads and
+    writes."""
     stream = device.make_stream()
     source, target = (device.allocate(half, "the copy") for _ in range(2))
     contest.peers.append(DeviceCopy(device, source, target))
-    build = setting.build
-    if build is not None:
-        for name, work in works.items():
-            built = contest.attempt(name, lambda w=work: build(w, precision))
-            if built is not None:
-                compared = built if name == LAUNCH else AtPositions(built, where)
-                contest.ours.append(Ours(name, compared))
     return run_contest(
         contest,
         expected,

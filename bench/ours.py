@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from bench.command import Parser
 from bench.contender import Workload
+from einnet.codegen.gpu.host import key_of
 from einnet.driver import lifted_program
-from einnet.driver_cuda import CudaCompilation, Race, finish_race, start_race, write_race
+from einnet.driver_cuda import CudaCompilation, finish_race, start_race, write_race
 from einnet.errors import InputError, Location
 from einnet.expr.program import Program
 from einnet.frontend.load import load_model
@@ -60,6 +61,13 @@ class Compiled:
         records = self.compilation.records
         return {n: s.median for n, s in records.variants.items()} if records else {}
 
+    @property
+    def algorithms(self) -> Mapping[str, str]:
+        records = self.compilation.records
+        known = records.calls if records else {}
+        calls = [(c.label, key_of(c)) for c in self.program.program.calls]
+        return {label: str(known[k].algorithm.get("name")) for label, k in calls if k in known}
+
     def capture(self, stream: int) -> Replays:
         return contender(self.program, stream)
 
@@ -68,45 +76,26 @@ class Compiled:
         return array
 
 
-@dataclass
-class Builder:
-    """Compiles workloads; what was prepared is kept until it is built."""
+def build(workload: Workload, precision: str) -> Compiled:
+    """Search, prove and lower the variants of a workload, measure them here, load the fastest.
 
-    races: dict[tuple[str, str], tuple[Race, Options, Trace]] = field(
-        default_factory=dict[tuple[str, str], tuple[Race, Options, Trace]]
-    )
-
-    def prepare(self, workload: Workload, precision: str) -> None:
-        """Search, prove and lower the variants of a workload."""
-        options = Options(target="cuda", precision=precision, repetitions=20, candidates=3)
-        trace = Trace(lambda line: print(f"  {line}", file=sys.stderr, flush=True))
-        program, weights = _program(workload)
-        race = start_race(program, weights, options, trace)
-        self.races[workload.name, precision] = race, options, trace
-
-    def __call__(self, workload: Workload, precision: str) -> Compiled:
-        """Measure the variants here and load the fastest.
-
-        Raises EinnetError if it cannot be compiled, or there is no GPU.
-        """
-        key = workload.name, precision
-        if key not in self.races:
-            self.prepare(workload, precision)
-        race, options, trace = self.races.pop(key)
-        compilation = finish_race(race, options, trace)
-        for stage, seconds in compilation.seconds.items():
-            print(f"  {stage}: {seconds:.1f} s", file=sys.stderr)
-        with TemporaryDirectory(prefix="einnet-") as scratch:
-            folder = Path(scratch) / "ours.einnet"
-            write_race(race, folder, compilation.chosen, compilation.records, options, {})
-            artifact = load_cuda_artifact(folder)
-            made = executable(artifact, device=open_device())
-        inputs = {b.name: np.ascontiguousarray(workload.inputs[b.name]) for b in made.inputs}
-        made.write_inputs(inputs)
-        return Compiled(workload.name, compilation, made)
-
-
-build = Builder()
+    Raises EinnetError if it cannot be compiled, or there is no GPU.
+    """
+    options = Options(target="cuda", precision=precision, repetitions=20, candidates=3)
+    trace = Trace(lambda line: print(f"  {line}", file=sys.stderr, flush=True))
+    program, weights = _program(workload)
+    race = start_race(program, weights, options, trace)
+    compilation = finish_race(race, options, trace)
+    for stage, seconds in compilation.seconds.items():
+        print(f"  {stage}: {seconds:.1f} s", file=sys.stderr)
+    with TemporaryDirectory(prefix="einnet-") as scratch:
+        folder = Path(scratch) / "ours.einnet"
+        write_race(race, folder, compilation.chosen, compilation.records, options, {})
+        artifact = load_cuda_artifact(folder)
+        made = executable(artifact, device=open_device())
+    inputs = {b.name: np.ascontiguousarray(workload.inputs[b.name]) for b in made.inputs}
+    made.write_inputs(inputs)
+    return Compiled(workload.name, compilation, made)
 
 
 def _program(workload: Workload) -> tuple[Program, Mapping[str, Array]]:

@@ -6,10 +6,8 @@ cannot be made is left out with a note; one that is wrong is timed, shown, and n
 
 from __future__ import annotations
 
-import fcntl
 import subprocess
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +21,7 @@ from bench.peers_torch import TorchContender, compile_within, set_precision, war
 from bench.verdict import Row, Timed
 from einnet.errors import EinnetError
 from einnet.runtime.cuda.device import Device, open_device
+from einnet.runtime.cuda.exclusive import alone
 from einnet.runtime.cuda.timing import Contender as Replays
 from einnet.runtime.cuda.timing import GpuSamples, time_programs
 
@@ -33,8 +32,7 @@ PEERS = ("torch-nchw", "torch-nhwc", "torch-compile", "jax")
 
 @dataclass(frozen=True)
 class Setting:
-    """How rows are measured. `build` makes our contenders, None measures the peers alone; `lock` is
-    the file whose lock says who may use the GPU, where several rows are measured at a time."""
+    """How rows are measured. `build` makes our contenders, None measures the peers alone."""
 
     build: Build | None
     peers: tuple[str, ...] = PEERS
@@ -42,7 +40,6 @@ class Setting:
     rounds: int = 20
     seed: int = 0
     compile_limit: float = 60.0
-    lock: Path | None = None
 
 
 Clock = Callable[[Mapping[str, Replays]], Mapping[str, GpuSamples]]
@@ -94,39 +91,15 @@ def measure_row(row: Row, setting: Setting, sides: Sides) -> Row:
     """The row with all contenders checked and timed. Raises ToolchainError without a GPU."""
     device = open_device()
     contest = Contest()
-    if setting.build is None:
-        workloads = {}
-    else:
-        workloads = sides.ours()
-        prepare = setting.build.prepare
-        for name, (workload, _) in workloads.items():
-            contest.attempt(name, lambda w=workload: prepare(w, row.precision))
-    with locked(setting.lock):
-        return _measured(row, setting, sides, workloads, contest, device)
-
-
-@contextmanager
-def locked(path: Path | None) -> Generator[None]:
-    """Hold the lock of a file, if there is one."""
-    if path is None:
-        yield
-        return
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _measured(
-    row: Row,
-    setting: Setting,
-    sides: Sides,
-    workloads: Mapping[str, Ourselves],
-    contest: Contest,
-    device: Device,
-) -> Row:
-    stream = device.make_stream()
     if setting.build is not None:
-        _add_ours(contest, setting.build, workloads, row.precision)
+        _add_ours(contest, setting.build, sides.ours(), row.precision)
+    with alone(device):
+        return _measured(row, setting, sides, contest, device)
+
+
+def _measured(row: Row, setting: Setting, sides: Sides, contest: Contest, device: Device) -> Row:
+    """The row with the peers made, which choose their algorithms meanwhile, and all timed."""
+    stream = device.make_stream()
     _add_torch(contest, setting, sides, row.precision)
     if "jax" in setting.peers:
         jax = contest.attempt("jax", sides.jax)
@@ -200,6 +173,7 @@ def run_contest(
             built[name].provenance if name in built else "",
             dict(built[name].candidates) if name in built else {},
             contest.compile_seconds.get(name),
+            dict(built[name].algorithms) if name in built else {},
         )
         for name, times in measured.items()
     ]

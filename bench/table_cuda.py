@@ -105,7 +105,6 @@ def parser_of(table: Table, description: str) -> argparse.ArgumentParser:
         metavar="N",
         help="rows that are compiled at a time; the GPU is one row's alone",
     )
-    add("--gpu-lock", type=Path, help=argparse.SUPPRESS)
     add("--in-process", action="store_true", help="measure here, without a process for each row")
     return parser
 
@@ -226,7 +225,6 @@ def _measure_here(table: Table, names: Sequence[str], options: argparse.Namespac
         options.rounds,
         options.seed,
         options.compile_limit,
-        options.gpu_lock,
     )
     done: list[Row] = []
     for name in names:
@@ -241,18 +239,17 @@ def _measure_here(table: Table, names: Sequence[str], options: argparse.Namespac
 def _measure_apart(
     table: Table, names: Sequence[str], options: argparse.Namespace
 ) -> Iterator[Row]:
-    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(options.jobs) as pool:
-        lock = Path(folder, "gpu")
-        futures = [pool.submit(_measure_child, table, name, options, lock) for name in names]
+    with ThreadPoolExecutor(options.jobs) as pool:
+        futures = [pool.submit(_measure_child, table, name, options) for name in names]
         for future in futures:
             yield from future.result()
 
 
-def _measure_child(table: Table, name: str, options: argparse.Namespace, lock: Path) -> list[Row]:
-    rows, fault = _run_child(table, name, options, options.compile_limit, lock)
+def _measure_child(table: Table, name: str, options: argparse.Namespace) -> list[Row]:
+    rows, fault = _run_child(table, name, options, options.compile_limit)
     if fault.startswith("it took") and options.compile_limit:
         # What never returns to Python is not reached by the limit inside the process.
-        rows, again = _run_child(table, name, options, 0.0, lock)
+        rows, again = _run_child(table, name, options, 0.0)
         note = f"torch.compile is left out: the row did not end in {options.row_limit:g} s"
         rows = [replace(row, notes=(*row.notes, note)) for row in rows]
         fault = again
@@ -265,7 +262,7 @@ def _measure_child(table: Table, name: str, options: argparse.Namespace, lock: P
 
 
 def _run_child(
-    table: Table, name: str, options: argparse.Namespace, compile_limit: float, lock: Path
+    table: Table, name: str, options: argparse.Namespace, compile_limit: float
 ) -> tuple[list[Row], str]:
     """The rows that a child measured, and what ended it before its time ("" if nothing did).
 
@@ -278,7 +275,6 @@ def _run_child(
         command += ["--precision", *options.precision, "--peers", *options.peers]
         command += ["--layouts", *options.layouts, "--rounds", str(options.rounds)]
         command += ["--seed", str(options.seed), "--compile-limit", str(compile_limit)]
-        command += ["--gpu-lock", str(lock)]
         command += ["--peers-only"] if options.peers_only else []
         status, output = _run_limited(command, options.row_limit * options.jobs)
         rows = read_rows(path) if path.exists() else []

@@ -21,6 +21,7 @@ from einnet.options import Options
 from einnet.runtime.cuda.arrays import NUMPY_DTYPES
 from einnet.runtime.cuda.artifact import CudaArtifact, executable, load_cuda_artifact
 from einnet.runtime.cuda.device import Device, open_device
+from einnet.runtime.cuda.exclusive import alone
 from einnet.runtime.cuda.executor import CudaProgram
 from einnet.runtime.cuda.forms import ORIGINAL, fastest_original
 from einnet.runtime.cuda.records import Environment, environment_of
@@ -173,11 +174,12 @@ def _race(
             resources.callback(programs[side].close)
             programs[side].write_inputs(inputs)
         contenders = {side: contender(program, stream) for side, program in programs.items()}
-        for entry in contenders.values():
-            entry.once()
-        device.synchronize(stream)
-        outputs = {side: _outputs(program) for side, program in programs.items()}
-        samples = time_programs(contenders, device, stream, rounds, seed)
+        with alone(device):
+            for entry in contenders.values():
+                entry.once()
+            device.synchronize(stream)
+            outputs = {side: _outputs(program) for side, program in programs.items()}
+            samples = time_programs(contenders, device, stream, rounds, seed)
     if artifact.chosen == original:
         samples[ORIGINAL], outputs[ORIGINAL] = samples["einnet"], outputs["einnet"]
     return samples, outputs

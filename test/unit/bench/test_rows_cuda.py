@@ -49,6 +49,10 @@ class Fake:
     def candidates(self) -> Mapping[str, float]:
         return {"derived": self.microseconds, "original": 9.0}
 
+    @property
+    def algorithms(self) -> Mapping[str, str]:
+        return {"matmul": "algorithm 7"}
+
     def capture(self, stream: int) -> Replays:
         if self.refuses:
             raise RuntimeError(f"{self.refuses}\nand a long trace")
@@ -84,6 +88,7 @@ def test_contenders_are_checked_and_timed():
     assert ours is not None and best is not None and best.name == "peer"
     assert (ours.median(), ours.median(cold=True)) == (2.0, 3.0)
     assert ours.candidates == {"derived": 2.0, "original": 9.0}
+    assert ours.algorithms == {"matmul": "algorithm 7"} and best.algorithms == {}
     assert best.compile_seconds == 3.0
     assert timed[2].cold == () and timed[2].hot == (5.0, 5.0, 5.0)
     assert peer.captured == mine.captured == 7

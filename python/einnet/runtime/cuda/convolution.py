@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
-from time import perf_counter
+from time import process_time
 from types import ModuleType
 from typing import Any
 
@@ -30,7 +30,8 @@ WORKSPACE_LIMIT = 512 << 20
 """Bytes of scratch memory that a plan may use: FFT and Winograd engines want much."""
 
 COMPILING = 20.0
-"""Seconds of building plans for one call after which a search compiles no more engines."""
+"""Seconds of building plans for one call after which a search compiles no more engines: of the
+processor, so that what else the host does has no part in which are tried."""
 
 _LIBRARY = "cudnn"
 _TYPES = {"f64": "DOUBLE", "f32": "FLOAT", "f16": "HALF", "bf16": "BFLOAT16"}
@@ -209,7 +210,7 @@ def candidates(
 ) -> tuple[Candidate, ...]:
     """Up to `limit` plans that build within the workspace limit, in the order of the heuristics A,
     B and FALLBACK. Some engines are compiled here, which takes up to two seconds each: none any
-    more after `compiling` seconds. Raises as `prepare_convolution`."""
+    more after `compiling` seconds of the processor. Raises as `prepare_convolution`."""
     graph = _Graph(call, addresses, handles)
     found: list[Candidate] = []
     for index, workspace in graph.plans(compiling):
@@ -287,9 +288,9 @@ class _Graph:
             if building > compiling and self._is_compiled(index):
                 self.refusal = f"no engine was compiled within {compiling:.0f} s"
                 continue
-            started = perf_counter()
+            started = process_time()
             workspace = self._built(index)
-            building += perf_counter() - started
+            building += process_time() - started
             if workspace is not None:
                 yield index, workspace
 

@@ -62,7 +62,8 @@ class OutOfMemory(ToolchainError):  # noqa: N818 - what happened, to the user as
 @dataclass(frozen=True)
 class Properties:
     """What is known of a device: `memory` and `l2` in bytes, `driver` the release ("" if the
-    system does not tell it), `cuda` the newest version that the driver supports."""
+    system does not tell it), `cuda` the newest version that the driver supports, `bus` the place
+    of the device in this machine."""
 
     name: str
     capability: tuple[int, int]
@@ -71,6 +72,7 @@ class Properties:
     l2: int
     driver: str
     cuda: str
+    bus: str
 
 
 @dataclass(frozen=True)
@@ -396,6 +398,7 @@ def _properties(cu: Any, device: Any) -> Properties:
         l2=attribute("L2_CACHE_SIZE"),
         driver=_release(),
         cuda=f"{version // 1000}.{version % 1000 // 10}",
+        bus="-".join(f"{attribute(f'PCI_{part}_ID'):02x}" for part in ("DOMAIN", "BUS", "DEVICE")),
     )
 
 

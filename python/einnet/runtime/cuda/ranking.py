@@ -1,13 +1,14 @@
-"""Ranking alternatives that compute the same: who agrees, a glance at each, a final of the best.
+"""Ranking alternatives that compute the same: who agrees, a glance at each, heats of the best.
 
-All of them are run once, which also loads their code, and compared; each is then timed by one short
-replay; only those that can still win are timed well, interleaved. Whatever fails on the way is left
-out with its reason, and the others go on.
+All of them are run once, which also loads their code, and compared; each is then timed by a few
+short replays; those that can still win meet in heats, interleaved, ever fewer of them in ever more
+rounds. Whatever fails on the way is left out with its reason, and the others go on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Protocol
@@ -18,14 +19,28 @@ from numpy.typing import NDArray
 from einnet.runtime.cuda.algorithm import Candidate, Record, Unsupported
 from einnet.runtime.cuda.call import Prepared
 
-FINALISTS = 6
 
-HOPELESS = 1.5
-"""A candidate that takes this many times as long as the best, at a glance, is not timed again."""
+@dataclass(frozen=True)
+class Heat:
+    """At most `entrants` are timed against each other in `rounds` rounds: the fastest so far, of
+    those that take less than `hopeless` times as long as the best."""
+
+    entrants: int
+    hopeless: float
+    rounds: int
+
+
+HEATS = (Heat(entrants=16, hopeless=1.5, rounds=3), Heat(entrants=6, hopeless=1.2, rounds=8))
+"""A glance is of the highest clocks, at which plans are ranked otherwise than in steady work that
+draws the board's full power: the first heat is wide."""
 
 
 class Bench(Protocol):
     """Where alternatives are tried: on buffers of their own, the same for all."""
+
+    def alone(self) -> AbstractContextManager[None]:
+        """While it lasts, no other process measures on the device; the rest is called within."""
+        ...
 
     def run(self, prepared: Prepared) -> NDArray[Any]:
         """Elements of the result of one run, from the same contents of all buffers; the result
@@ -37,16 +52,16 @@ class Bench(Protocol):
         it."""
         ...
 
-    def time(self, prepared: Mapping[str, Prepared]) -> Mapping[str, float]:
-        """Seconds of each, measured interleaved; those that fail are not in it."""
+    def time(self, prepared: Mapping[str, Prepared], rounds: int) -> Mapping[str, float]:
+        """Seconds of each, medians of interleaved rounds; those that fail are not in it."""
         ...
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """Algorithms with their seconds, the fastest first: those of the final before those that had a
-    glance. `dropped` says why others are not among them; `checking` and `timing` are the seconds
-    that it took to compare the results and to time them."""
+    """Algorithms with their seconds, the fastest first: those of the last heat before those that
+    did not come so far. `dropped` says why others are not among them; `checking` and `timing` are
+    the seconds that it took to compare the results and to time them."""
 
     order: tuple[tuple[Record, float], ...]
     dropped: tuple[str, ...]
@@ -59,14 +74,15 @@ def rank(found: Sequence[Candidate], bench: Bench, tolerance: float) -> Ranking:
 
     `Unsupported`: none is left; it says why of each.
     """
-    started = perf_counter()
-    sound, dropped = agreeing(found, bench.run, tolerance)
-    checked = perf_counter()
-    order, failed = tournament(sound, bench)
+    with bench.alone():
+        started = perf_counter()
+        sound, dropped = agreeing(found, bench.run, tolerance)
+        checked = perf_counter()
+        order, failed = tournament(sound, bench)
+        timed = perf_counter()
     dropped += failed
     if not order:
         raise Unsupported(f"none of {len(found)} alternatives runs: {'; '.join(dropped)}")
-    timed = perf_counter()
     return Ranking(tuple(order), tuple(dropped), checked - started, timed - checked)
 
 
@@ -112,27 +128,48 @@ def tournament(
     found: Sequence[Candidate], bench: Bench
 ) -> tuple[list[tuple[Record, float]], list[str]]:
     """The candidates with their seconds as `Ranking` orders them, and why others are dropped."""
-    glances: list[tuple[float, Candidate]] = []
+    standing: list[_Timed] = []
     dropped: list[str] = []
     for candidate in found:
         try:
-            glances.append((bench.glance(candidate.prepared), candidate))
+            standing.append((bench.glance(candidate.prepared), candidate))
         except Unsupported as error:
             dropped.append(f"{candidate.algorithm['name']}: {error}")
-    glances.sort(key=lambda pair: pair[0])
-    final: list[tuple[Record, float]] = []
-    while glances and not final:
-        slowest = HOPELESS * glances[0][0]
-        entered = [candidate for seconds, candidate in glances[:FINALISTS] if seconds <= slowest]
-        glances = glances[len(entered) :]
-        seconds = bench.time({f"{i}": c.prepared for i, c in enumerate(entered)})
+    behind: list[_Timed] = []
+    for heat in HEATS:
+        standing, out, failed = _run(heat, standing, bench)
+        behind = out + behind
+        dropped += failed
+    standing.sort(key=_seconds)
+    return [(candidate.algorithm, time) for time, candidate in standing + behind], dropped
+
+
+_Timed = tuple[float, Candidate]
+
+
+def _seconds(entry: _Timed) -> float:
+    return entry[0]
+
+
+def _run(
+    heat: Heat, entries: Sequence[_Timed], bench: Bench
+) -> tuple[list[_Timed], list[_Timed], list[str]]:
+    """Who was timed in the heat, who did not enter it, and why others are dropped. If all that
+    enter fail, the next do."""
+    waiting = sorted(entries, key=_seconds)
+    timed: list[_Timed] = []
+    failed: list[str] = []
+    while waiting and not timed:
+        slowest = heat.hopeless * waiting[0][0]
+        entered = [c for time, c in waiting[: heat.entrants] if time <= slowest]
+        waiting = waiting[len(entered) :]
+        times = bench.time({f"{i}": c.prepared for i, c in enumerate(entered)}, heat.rounds)
         for i, candidate in enumerate(entered):
-            if f"{i}" in seconds:
-                final.append((candidate.algorithm, seconds[f"{i}"]))
+            if f"{i}" in times:
+                timed.append((times[f"{i}"], candidate))
             else:
-                dropped.append(f"{candidate.algorithm['name']}: it cannot be replayed")
-    final.sort(key=lambda pair: pair[1])
-    return [*final, *((candidate.algorithm, seconds) for seconds, candidate in glances)], dropped
+                failed.append(f"{candidate.algorithm['name']}: it cannot be replayed")
+    return timed, waiting, failed
 
 
 def relative_difference(result: NDArray[Any], reference: NDArray[Any]) -> float:

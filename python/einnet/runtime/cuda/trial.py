@@ -8,7 +8,7 @@ glance of a few runs.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,20 +20,23 @@ from einnet.runtime.cuda.algorithm import Candidate, Unsupported
 from einnet.runtime.cuda.arrays import NUMPY_DTYPES
 from einnet.runtime.cuda.call import Prepared
 from einnet.runtime.cuda.device import CudaError, Device, Graph, Launch, Memory, OutOfMemory
+from einnet.runtime.cuda.exclusive import alone
 from einnet.runtime.cuda.timing import RUNS, Contender, Stopwatch, runs_within, time_programs
 
 Array = NDArray[Any]
 
 _GLANCE = (100.0, 8)
 _REPLAY = (4000.0, RUNS)
-"""Microseconds and runs of one replay, at most, at a glance and in a final; a run at least. A final
-lasts as long as the replays of whole programs, so that clocks and power are those of steady work.
+"""Microseconds and runs of one replay, at most, at a glance and in a heat; a run at least. A heat's
+last as long as the replays of whole programs, so that clocks and power are those of steady work.
 """
+
+_GLANCES = 3
+"""Replays of a glance, of which the shortest counts: whatever holds up the host, as others at work
+on it, makes a replay longer and none shorter."""
 
 _DELAY = 50.0
 """Microseconds that the host may need to enqueue a single run, which the GPU waits for."""
-
-_ROUNDS = 8
 
 _SAMPLE = 1 << 15
 """Elements at either end of a result that are compared, at most."""
@@ -60,9 +63,15 @@ def random_flat(elements: int, dtype: str, seed: int) -> Array:
 
 @contextmanager
 def trial(
-    program: HostProgram, names: Sequence[str], device: Device, seed: int
+    program: HostProgram,
+    names: Sequence[str],
+    device: Device,
+    seed: int,
+    beat: Callable[[], None] = lambda: None,
 ) -> Generator[Trial]:
-    """Memory for the buffers of one step, filled with random values; the last one is the result."""
+    """Memory for the buffers of one step, filled with random values; the last one is the result.
+
+    `beat` is called about once a second while another process measures."""
     device.make_current()
     with ExitStack() as resources:
         stream = device.make_stream()
@@ -75,7 +84,7 @@ def trial(
             resources.callback(memory.free)
             device.upload(memory.address, random_flat(buffer.elements, buffer.dtype, seed), stream)
             addresses[name] = memory.address
-        made = Trial(device, stream, stopwatch, addresses, program.buffer(names[-1]))
+        made = Trial(device, stream, stopwatch, addresses, program.buffer(names[-1]), beat)
         resources.callback(made.close)
         yield made
 
@@ -90,12 +99,14 @@ class Trial:
         stopwatch: Stopwatch,
         addresses: Mapping[str, int],
         result: Buffer,
+        beat: Callable[[], None],
     ) -> None:
         self.device = device
         self.addresses = addresses
         self._stream = stream
         self._stopwatch = stopwatch
         self._result = result
+        self._beat = beat
         self._workspace: Memory | None = None
         self._modules: list[int] = []
 
@@ -106,6 +117,9 @@ class Trial:
             self.device.unload(module)
         if self._workspace is not None:
             self._workspace.free()
+
+    def alone(self) -> AbstractContextManager[None]:
+        return alone(self.device, self._beat)
 
     def schedules(
         self, step: KernelLaunch, others: Iterable[KernelLaunch], cubins: Mapping[str, bytes]
@@ -139,18 +153,20 @@ class Trial:
         return sample
 
     def glance(self, prepared: Prepared) -> float:
-        """Seconds of one run, by one replay of a few after another that is not timed."""
+        """Seconds of one run, by short replays, each straight after one that is not timed."""
         with self._surviving():
             workspace = self._room(prepared.workspace)
             graph, runs = self._replayable(prepared, workspace, _GLANCE)
             try:
-                graph.launch(self._stream)
-                elapsed = self._stopwatch.time(lambda: graph.launch(self._stream))
+                replay, times = _replaying(graph, self._stream), []
+                for _ in range(_GLANCES):
+                    replay()
+                    times.append(self._stopwatch.time(replay))
             finally:
                 graph.close()
-        return elapsed / runs * 1e-6
+        return min(times) / runs * 1e-6
 
-    def time(self, prepared: Mapping[str, Prepared]) -> dict[str, float]:
+    def time(self, prepared: Mapping[str, Prepared], rounds: int) -> dict[str, float]:
         """Seconds of one run of each, medians of interleaved replays."""
         contenders: dict[str, Contender] = {}
         with ExitStack() as graphs:
@@ -165,7 +181,7 @@ class Trial:
                 replay = _replaying(graph, self._stream)
                 contenders[name] = Contender(replay, replay, runs)
             samples = time_programs(
-                contenders, self.device, self._stream, _ROUNDS, warm_up=1, cold=False
+                contenders, self.device, self._stream, rounds, warm_up=1, cold=False
             )
         return {name: s.median * 1e-6 for name, s in samples.items()}
 

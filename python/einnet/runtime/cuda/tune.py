@@ -22,6 +22,7 @@ from einnet.runtime.cuda import libraries
 from einnet.runtime.cuda.algorithm import Unsupported
 from einnet.runtime.cuda.artifact import CudaArtifact, cubins_for, with_kernels
 from einnet.runtime.cuda.device import CudaError, Device, OutOfMemory
+from einnet.runtime.cuda.exclusive import alone
 from einnet.runtime.cuda.executor import CudaProgram
 from einnet.runtime.cuda.forms import ORIGINAL
 from einnet.runtime.cuda.ranking import rank, relative_difference
@@ -94,6 +95,10 @@ class _Tuning:
         names = sorted(self.artifact.variants, key=lambda name: name != ORIGINAL)
         return {n: self.artifact.variants[n] for n in names if n not in self.skip}
 
+    def beat(self) -> None:
+        """A sign of life."""
+        self.say("")
+
     def calls(self, records: Records) -> Records:
         """The records with an entry for every library call, which has its fastest algorithm."""
         places = [(p, call) for p in self.variants.values() for call in p.calls]
@@ -132,7 +137,7 @@ class _Tuning:
     def _fastest_algorithm(self, program: HostProgram, call: LibraryCall) -> CallRecord | None:
         started, key = perf_counter(), key_of(call)
         try:
-            with trial(program, call.arguments, self.device, self.seed) as bench:
+            with trial(program, call.arguments, self.device, self.seed, self.beat) as bench:
                 found = libraries.search(
                     call, bench.addresses.__getitem__, self.device.handles, bench
                 )
@@ -155,7 +160,7 @@ class _Tuning:
             cubins = cubins_for(self.artifact, program, self.device)
             others = [s for s in self.artifact.alternatives[step.symbol] if s.symbol in cubins]
             tolerance = libraries.GROSS.get(program.buffer(step.arguments[-1]).dtype, 0.0)
-            with trial(program, step.arguments, self.device, self.seed) as bench:
+            with trial(program, step.arguments, self.device, self.seed, self.beat) as bench:
                 ranking = rank(bench.schedules(step, others, cubins), bench, tolerance)
         except (Unsupported, ToolchainError) as error:
             self.say(f"kernel {step.symbol}: {error}")
@@ -176,7 +181,7 @@ class _Tuning:
         self.device.make_current()
         dropped: list[str] = []
         ran: dict[str, tuple[Contender, dict[str, Array]]] = {}
-        with ExitStack() as resources:
+        with alone(self.device, self.beat), ExitStack() as resources:
             stream = self.device.make_stream()
             resources.callback(self.device.destroy_stream, stream)
             for name, program in self.variants.items():
@@ -197,9 +202,7 @@ class _Tuning:
                     hint="compile for this GPU and its libraries",
                 )
             self.say("timing")
-            return time_programs(
-                racing, self.device, stream, rounds, self.seed, beat=lambda: self.say("")
-            )
+            return time_programs(racing, self.device, stream, rounds, self.seed, beat=self.beat)
 
     def _agreeing(
         self, ran: Mapping[str, tuple[Contender, Mapping[str, Array]]]

@@ -22,7 +22,7 @@ from einnet.runtime.cuda.device import Device, Graph, Launch, Memory, OutOfMemor
 
 Kernel = Callable[..., None]
 
-PROPERTIES = Properties("Fake GPU", (9, 0), 4, 1 << 20, 1 << 10, "580.1.2", "13.0")
+PROPERTIES = Properties("Fake GPU", (9, 0), 4, 1 << 20, 1 << 10, "580.1.2", "13.0", "test")
 
 
 def at(address: int, count: int, dtype: Any = np.float32) -> NDArray[Any]:

@@ -354,7 +354,7 @@ def test_a_search_ends_by_count_and_by_time(
     limit: int, compiling: float, found: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(convolution, "_Graph", SlowGraph)
-    monkeypatch.setattr(convolution, "perf_counter", clock)
+    monkeypatch.setattr(convolution, "process_time", clock)
     made = convolution.candidates(FORWARD, lambda _: 0, Handles(0), limit, compiling)
     assert [c.algorithm["name"] for c in made] == [f"eng{i}" for i in found]
 
@@ -365,6 +365,6 @@ def test_a_plan_that_does_not_tell_counts_as_compiled(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(SlowGraph, "_notes", silent)
     monkeypatch.setattr(convolution, "_Graph", SlowGraph)
-    monkeypatch.setattr(convolution, "perf_counter", clock)
+    monkeypatch.setattr(convolution, "process_time", clock)
     made = convolution.candidates(FORWARD, lambda _: 0, Handles(0), 24, 5.0)
     assert [c.algorithm["name"] for c in made] == ["eng0", "eng1"]

@@ -51,6 +51,9 @@ ATTRIBUTES = {
     "CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR": 6,
     "CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT": 84,
     "CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE": 1 << 22,
+    "CU_DEVICE_ATTRIBUTE_PCI_DOMAIN_ID": 0,
+    "CU_DEVICE_ATTRIBUTE_PCI_BUS_ID": 202,
+    "CU_DEVICE_ATTRIBUTE_PCI_DEVICE_ID": 1,
 }
 
 
@@ -90,6 +93,7 @@ def test_properties(monkeypatch: pytest.MonkeyPatch) -> None:
     properties = opened(monkeypatch, driver()).properties
     assert (properties.name, properties.capability, properties.cuda) == ("Some GPU", (8, 6), "13.2")
     assert (properties.multiprocessors, properties.l2, properties.memory) == (84, 1 << 22, 24 << 30)
+    assert properties.bus == "00-ca-01"
 
 
 def _raise_missing(_: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -41,10 +42,14 @@ class Bench:
             raise Unsupported(f"{prepared.workspace} bytes are too many")
         return np.ones(3, np.float32)
 
+    def alone(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
     def glance(self, prepared: Prepared) -> float:
         return float(prepared.workspace)
 
-    def time(self, prepared: Mapping[str, Prepared]) -> Mapping[str, float]:
+    def time(self, prepared: Mapping[str, Prepared], rounds: int) -> Mapping[str, float]:
+        assert rounds > 0
         return {name: 1 + 1 / p.workspace for name, p in prepared.items()}
 
 
