@@ -15,17 +15,9 @@ from mlir.dialects import linalg
 
 from einnet.bridge.constants import constant_of
 from einnet.bridge.refusal import NotExpressible
-from einnet.bridge.region import (
-    Data,
-    NameOf,
-    Region,
-    Scalar,
-    collected,
-    data_body,
-    evaluate_block,
-    number_body,
-    value_of,
-)
+from einnet.bridge.region import NameOf, Region, evaluate_block, value_of
+from einnet.bridge.sums import collected
+from einnet.bridge.values import Data, Scalar, data_body, number_body
 from einnet.expr.index import Index, Ranges, constant, floordiv, mod, var
 from einnet.expr.nodes import Body, Iterator, Read, Scope, Tensor, Term, factors_of
 

@@ -12,21 +12,9 @@ from einnet.bridge.generic import positions
 from einnet.bridge.guards import conjunction
 from einnet.bridge.mutants import UNCORRECTED
 from einnet.bridge.refusal import NotExpressible
-from einnet.bridge.region import (
-    ELEMENTWISE,
-    Data,
-    NameOf,
-    Position,
-    Region,
-    Scalar,
-    collected,
-    data_body,
-    evaluate_block,
-    evaluate_operation,
-    guarded,
-    negate,
-    number_body,
-)
+from einnet.bridge.region import NameOf, Region, evaluate_block, evaluate_operation
+from einnet.bridge.sums import ELEMENTWISE, collected, guarded, negate
+from einnet.bridge.values import Data, Position, Scalar, data_body, number_body
 from einnet.expr.index import Index, Ranges, constant, floordiv, mod, var
 from einnet.expr.nodes import Body, Guard, Read, Residue, Scope, Tensor, Term, Within
 
