@@ -7,7 +7,7 @@ its tensors in the layout that suits it; whatever it computes at inference is in
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
@@ -62,8 +62,8 @@ class Built(Protocol):
         ...
 
     @property
-    def algorithms(self) -> Mapping[str, str]:
-        """The algorithm of every library call, by its label; those that were chosen here."""
+    def algorithms(self) -> Sequence[str]:
+        """The library calls, in order, that have an algorithm which was measured to be best."""
         ...
 
     def capture(self, stream: int) -> Replays: ...

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from bench.contender import TOLERANCE, Built, Error, Ours, Workload
 from bench.operators import DTYPES
 from bench.roofline import ELEMENT, ELEMENT_BYTES, H100
-from bench.rows_cuda import Contest, Setting, device_facts, run_contest
+from bench.rows_cuda import Contest, Setting, device_facts, run_contest, say
 from bench.table_cuda import Table, main
 from bench.verdict import Row, Timed, Verdict, fastest, judge_kernels, ratio
 from einnet.expr.interpreter import Float64, evaluate_at
@@ -230,7 +230,7 @@ class AtPositions:
         return self.whole.candidates
 
     @property
-    def algorithms(self) -> Mapping[str, str]:
+    def algorithms(self) -> Sequence[str]:
         return self.whole.algorithms
 
     def capture(self, stream: int) -> Replays:
@@ -254,7 +254,7 @@ def measure(row: Row, setting: Setting) -> Row:
             if built is not None:
                 compared = built if name == LAUNCH else AtPositions(built, where)
                 contest.ours.append(Ours(name, compared))
-    with alone(device):
+    with alone(device, say):
         half = bytes_of(kernel.program(units, precision)) // 2
         timed = _timed(contest, half, expected, setting, device)
     launch = next((t.median() for t in timed if t.name == LAUNCH), None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -62,11 +62,13 @@ class Compiled:
         return {n: s.median for n, s in records.variants.items()} if records else {}
 
     @property
-    def algorithms(self) -> Mapping[str, str]:
+    def algorithms(self) -> Sequence[str]:
         records = self.compilation.records
-        known = records.calls if records else {}
-        calls = [(c.label, key_of(c)) for c in self.program.program.calls]
-        return {label: str(known[k].algorithm.get("name")) for label, k in calls if k in known}
+        found = records.calls if records else {}
+        chosen = [
+            (c.label, found[k]) for c in self.program.program.calls if (k := key_of(c)) in found
+        ]
+        return [f"{label}: {r.algorithm['name']}" for label, r in chosen if r.algorithm]
 
     def capture(self, stream: int) -> Replays:
         return contender(self.program, stream)

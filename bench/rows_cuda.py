@@ -7,6 +7,7 @@ cannot be made is left out with a note; one that is wrong is timed, shown, and n
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -93,26 +94,40 @@ def measure_row(row: Row, setting: Setting, sides: Sides) -> Row:
     contest = Contest()
     if setting.build is not None:
         _add_ours(contest, setting.build, sides.ours(), row.precision)
-    with alone(device):
-        return _measured(row, setting, sides, contest, device)
+    reference = sides.reference()
+    with alone(device, say):
+        timed = _timed(row, setting, sides, contest, reference, device)
+    facts = device_facts(Path(__file__).resolve().parent)
+    return replace(row, timed=timed, notes=tuple(contest.notes), environment=facts)
 
 
-def _measured(row: Row, setting: Setting, sides: Sides, contest: Contest, device: Device) -> Row:
-    """The row with the peers made, which choose their algorithms meanwhile, and all timed."""
+def say(line: str) -> None:
+    """Tell who watches what a measurement waits for."""
+    if line:
+        print(f"  {line}", file=sys.stderr, flush=True)
+
+
+def _timed(
+    row: Row,
+    setting: Setting,
+    sides: Sides,
+    contest: Contest,
+    reference: NDArray[np.float64],
+    device: Device,
+) -> tuple[Timed, ...]:
+    """The peers made, which choose their algorithms meanwhile, and all timed."""
     stream = device.make_stream()
     _add_torch(contest, setting, sides, row.precision)
     if "jax" in setting.peers:
         jax = contest.attempt("jax", sides.jax)
         contest.hosts += [jax] if jax is not None else []
-    timed = run_contest(
+    return run_contest(
         contest,
-        sides.reference(),
+        reference,
         lambda c: time_programs(c, device, stream, setting.rounds, setting.seed),
         stream,
         setting.rounds,
     )
-    facts = device_facts(Path(__file__).resolve().parent)
-    return replace(row, timed=timed, notes=tuple(contest.notes), environment=facts)
 
 
 def _add_ours(
@@ -173,7 +188,7 @@ def run_contest(
             built[name].provenance if name in built else "",
             dict(built[name].candidates) if name in built else {},
             contest.compile_seconds.get(name),
-            dict(built[name].algorithms) if name in built else {},
+            tuple(built[name].algorithms) if name in built else (),
         )
         for name, times in measured.items()
     ]

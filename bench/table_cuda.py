@@ -103,7 +103,7 @@ def parser_of(table: Table, description: str) -> argparse.ArgumentParser:
         type=at_least(1),
         default=1,
         metavar="N",
-        help="rows that are compiled at a time; the GPU is one row's alone",
+        help="rows at a time, of which one measures; they share the GPU's memory",
     )
     add("--in-process", action="store_true", help="measure here, without a process for each row")
     return parser

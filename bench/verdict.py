@@ -30,8 +30,8 @@ class Timed:
     """One contender of a row: microseconds a call with a warm and with a flushed L2 cache.
 
     `error` is None if the result has a wrong shape or elements that are not finite; `cold` is empty
-    for what the host times. `candidates` are our median microseconds by candidate, `algorithms` the
-    names of those of our library calls, by the call.
+    for what the host times. `candidates` are our median microseconds by candidate, `algorithms`
+    those of our library calls.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Timed:
     provenance: str = ""
     candidates: dict[str, float] = field(default_factory=dict[str, float])
     compile_seconds: float | None = None
-    algorithms: dict[str, str] = field(default_factory=dict[str, str])
+    algorithms: tuple[str, ...] = ()
 
     def median(self, *, cold: bool = False) -> float | None:
         """None if there are no samples."""
@@ -92,6 +92,7 @@ class Row:
 def _timed(data: dict[str, Any]) -> Timed:
     fields: dict[str, Any] = {**data, "hot": tuple(data["hot"]), "cold": tuple(data["cold"])}
     fields["error"] = None if data["error"] is None else Error(**data["error"])
+    fields["algorithms"] = tuple(data.get("algorithms", ()))
     return Timed(**fields)
 
 

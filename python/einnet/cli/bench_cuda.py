@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from einnet.cli.measure import print_progress
 from einnet.options import Options
 from einnet.runtime.cuda.arrays import NUMPY_DTYPES
 from einnet.runtime.cuda.artifact import CudaArtifact, executable, load_cuda_artifact
@@ -173,8 +174,8 @@ def _race(
             programs[side] = executable(artifact, variant, device)
             resources.callback(programs[side].close)
             programs[side].write_inputs(inputs)
-        contenders = {side: contender(program, stream) for side, program in programs.items()}
-        with alone(device):
+        with alone(device, _say):
+            contenders = {side: contender(program, stream) for side, program in programs.items()}
             for entry in contenders.values():
                 entry.once()
             device.synchronize(stream)
@@ -183,6 +184,11 @@ def _race(
     if artifact.chosen == original:
         samples[ORIGINAL], outputs[ORIGINAL] = samples["einnet"], outputs["einnet"]
     return samples, outputs
+
+
+def _say(line: str) -> None:
+    if line:
+        print_progress(line)
 
 
 def _outputs(program: CudaProgram) -> list[Array]:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import onnxruntime
 import pytest
-from bench import models, operators, table_cuda
+from bench import models, operators, rows_cuda, table_cuda
 from bench.cases import CASES, reference, to_layout
 from bench.contender import Ours, Workload
 from bench.generators import bytes_of, evaluate, flops_of, latent_of, read_generator
@@ -50,8 +52,8 @@ class Fake:
         return {"derived": self.microseconds, "original": 9.0}
 
     @property
-    def algorithms(self) -> Mapping[str, str]:
-        return {"matmul": "algorithm 7"}
+    def algorithms(self) -> Sequence[str]:
+        return ["matmul: algorithm 7"]
 
     def capture(self, stream: int) -> Replays:
         if self.refuses:
@@ -88,11 +90,63 @@ def test_contenders_are_checked_and_timed():
     assert ours is not None and best is not None and best.name == "peer"
     assert (ours.median(), ours.median(cold=True)) == (2.0, 3.0)
     assert ours.candidates == {"derived": 2.0, "original": 9.0}
-    assert ours.algorithms == {"matmul": "algorithm 7"} and best.algorithms == {}
+    assert ours.algorithms == ("matmul: algorithm 7",) and best.algorithms == ()
     assert best.compile_seconds == 3.0
     assert timed[2].cold == () and timed[2].hot == (5.0, 5.0, 5.0)
     assert peer.captured == mine.captured == 7
     assert contest.notes == []
+
+
+def test_ours_is_built_before_the_gpu_is_ours_alone_and_the_peers_after(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    device = SimpleNamespace(properties=SimpleNamespace(bus="rows"), make_stream=lambda: 7)
+    monkeypatch.setattr(rows_cuda, "open_device", lambda: device)
+    seen: dict[str, bool] = {}
+
+    def note(what: str) -> None:
+        with (tmp_path / "einnet-gpu-rows.lock").open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                seen[what] = False
+            except BlockingIOError:
+                seen[what] = True
+
+    class Host(Fake):
+        def sample(self) -> float:
+            note("timing")
+            return 1.0
+
+    def build(workload: Workload, precision: str) -> Fake:
+        note(f"ours, {workload.name} in {precision}")
+        return Fake("ours", 1.0, EXPECTED)
+
+    def torch(layout: str, compiled: bool) -> Any:
+        raise AssertionError(f"torch is not wanted, in {layout}, {compiled}")
+
+    def reference() -> np.ndarray:
+        note("reference")
+        return EXPECTED
+
+    def jax() -> Fake:
+        note("peer")
+        return Host("jax", 1.0, EXPECTED)
+
+    given = Workload("w", Path("none.onnx"), {})
+    sides = rows_cuda.Sides(lambda: {"ours": (given, None)}, torch, jax, reference)
+
+    def clock(*_: object) -> dict[str, GpuSamples]:
+        note("ours, timed")
+        return {}
+
+    monkeypatch.setattr(rows_cuda, "time_programs", clock)
+    setting = Setting(build, peers=("jax",), rounds=2)
+    row = rows_cuda.measure_row(blank("r", "tf32"), setting, sides)
+    assert seen.pop("timing") and seen.pop("ours, timed")
+    assert seen == {"ours, w in tf32": False, "reference": False, "peer": True}
+    note("after")
+    assert not seen["after"] and [t.name for t in row.timed] == ["jax"]
 
 
 def test_one_that_refuses_is_left_out_with_a_note():

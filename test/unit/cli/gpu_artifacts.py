@@ -26,6 +26,7 @@ kernel: Callable[..., KernelLaunch] = _fake.kernel
 buffer: Callable[..., Buffer] = _fake.buffer
 at: Callable[..., Any] = _fake.at
 make_device: Callable[..., Any] = _fake.FakeDevice
+is_held: Callable[[], bool] = _fake.is_held
 
 HERE = Environment("Fake GPU", "580.1.2", "13.0", "130000", "91000", "tf32")
 """Where the records were taken."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gpu_artifacts import KERNELS, PROGRAM, WITH_CALL, at, kernel, make_device, write
+from gpu_artifacts import KERNELS, PROGRAM, WITH_CALL, at, is_held, kernel, make_device, write
 
 from einnet.cli import bench_cuda
 from einnet.cli.main import main
@@ -51,6 +51,21 @@ def fixture_gpu(monkeypatch: pytest.MonkeyPatch) -> Any:
     made = device()
     monkeypatch.setattr("einnet.cli.bench_cuda.open_device", always(made))
     return made
+
+
+def test_it_runs_while_no_other_process_measures(
+    tmp_path: Path, gpu: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[bool] = []
+    advance = gpu.advance
+
+    def checked(microseconds: float) -> None:
+        held.append(is_held())
+        advance(microseconds)
+
+    monkeypatch.setattr(gpu, "advance", checked)
+    assert main(["bench", str(write(tmp_path / "m")), "--device", "cuda", "--runs", "2"]) == 0
+    assert len(held) > 100 and all(held)
 
 
 @pytest.mark.usefixtures("gpu")

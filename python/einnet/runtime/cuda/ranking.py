@@ -23,7 +23,7 @@ from einnet.runtime.cuda.call import Prepared
 @dataclass(frozen=True)
 class Heat:
     """At most `entrants` are timed against each other in `rounds` rounds: the fastest so far, of
-    those that take less than `hopeless` times as long as the best."""
+    those that take at most `hopeless` times as long as the best."""
 
     entrants: int
     hopeless: float
@@ -60,11 +60,13 @@ class Bench(Protocol):
 @dataclass(frozen=True)
 class Ranking:
     """Algorithms with their seconds, the fastest first: those of the last heat before those that
-    did not come so far. `dropped` says why others are not among them; `checking` and `timing` are
-    the seconds that it took to compare the results and to time them."""
+    did not come so far. `dropped` says why others are not among them; `waiting`, `checking` and
+    `timing` are the seconds that it took until no other process measured, to compare the results
+    and to time them."""
 
     order: tuple[tuple[Record, float], ...]
     dropped: tuple[str, ...]
+    waiting: float
     checking: float
     timing: float
 
@@ -74,6 +76,7 @@ def rank(found: Sequence[Candidate], bench: Bench, tolerance: float) -> Ranking:
 
     `Unsupported`: none is left; it says why of each.
     """
+    came = perf_counter()
     with bench.alone():
         started = perf_counter()
         sound, dropped = agreeing(found, bench.run, tolerance)
@@ -83,7 +86,7 @@ def rank(found: Sequence[Candidate], bench: Bench, tolerance: float) -> Ranking:
     dropped += failed
     if not order:
         raise Unsupported(f"none of {len(found)} alternatives runs: {'; '.join(dropped)}")
-    return Ranking(tuple(order), tuple(dropped), checked - started, timed - checked)
+    return Ranking(tuple(order), tuple(dropped), started - came, checked - started, timed - checked)
 
 
 def agreeing(

@@ -27,15 +27,11 @@ RUNS = 20
 """Runs in one hot replay."""
 
 AHEAD = 200.0
-"""Microseconds of work that the GPU has before what is timed: as long as the host may need to
-enqueue that, while other processes compile."""
+"""Microseconds of work that the GPU has before what is timed, about: as long as the host may need
+to enqueue that, while other processes compile."""
 
 NOISE = 0.005
 """A lead of less than this share is noise, however steady it is."""
-
-
-_FLUSHES = 5
-"""Times that the cache is flushed: once takes 40 us on an H100, less than `AHEAD`."""
 
 
 @dataclass(frozen=True)
@@ -136,20 +132,27 @@ def time_programs(
             shortest[name] = max(1.0, min(elapsed, shortest[name]))
             return elapsed / c.runs
 
+        generator = random.Random(seed)
         passes = [(time_hot, hot)]
         if cold:
             size = 2 * device.properties.l2
             flush = device.allocate(size, "buffers that flush the cache")
             resources.callback(flush.free)
 
+            def fill() -> None:
+                device.fill(flush.address, generator.randrange(256), size, stream)
+
+            fill()
+            flushes = 1 + int(AHEAD / max(1.0, stopwatch.time(fill)))
+
             def time_cold(name: str) -> float:
-                for _ in range(_FLUSHES):
-                    device.fill(flush.address, generator.randrange(256), size, stream)
+                for _ in range(flushes):
+                    fill()
                 return stopwatch.time(contenders[name].once)
 
             passes.append((time_cold, chilled))
         for measure, samples in passes:
-            generator = random.Random(seed)
+            generator.seed(seed)
             order = list(contenders)
             for round_ in range(-warm_up, rounds):
                 generator.shuffle(order)

@@ -31,9 +31,9 @@ _REPLAY = (4000.0, RUNS)
 last as long as the replays of whole programs, so that clocks and power are those of steady work.
 """
 
-_GLANCES = 3
-"""Replays of a glance, of which the shortest counts: whatever holds up the host, as others at work
-on it, makes a replay longer and none shorter."""
+_TRIES, _LONG = 3, 1000.0
+"""A run is timed so many times, and the shortest counts, unless it takes this many microseconds:
+whatever holds up the host makes a measurement longer and none shorter."""
 
 _DELAY = 50.0
 """Microseconds that the host may need to enqueue a single run, which the GPU waits for."""
@@ -67,11 +67,12 @@ def trial(
     names: Sequence[str],
     device: Device,
     seed: int,
-    beat: Callable[[], None] = lambda: None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Generator[Trial]:
     """Memory for the buffers of one step, filled with random values; the last one is the result.
 
-    `beat` is called about once a second while another process measures."""
+    `say` hears an empty line, as a sign of life, before each measurement, and what `alone` says.
+    """
     device.make_current()
     with ExitStack() as resources:
         stream = device.make_stream()
@@ -84,7 +85,7 @@ def trial(
             resources.callback(memory.free)
             device.upload(memory.address, random_flat(buffer.elements, buffer.dtype, seed), stream)
             addresses[name] = memory.address
-        made = Trial(device, stream, stopwatch, addresses, program.buffer(names[-1]), beat)
+        made = Trial(device, stream, stopwatch, addresses, program.buffer(names[-1]), say)
         resources.callback(made.close)
         yield made
 
@@ -99,14 +100,14 @@ class Trial:
         stopwatch: Stopwatch,
         addresses: Mapping[str, int],
         result: Buffer,
-        beat: Callable[[], None],
+        say: Callable[[str], None],
     ) -> None:
         self.device = device
         self.addresses = addresses
         self._stream = stream
         self._stopwatch = stopwatch
         self._result = result
-        self._beat = beat
+        self._say = say
         self._workspace: Memory | None = None
         self._modules: list[int] = []
 
@@ -119,7 +120,7 @@ class Trial:
             self._workspace.free()
 
     def alone(self) -> AbstractContextManager[None]:
-        return alone(self.device, self._beat)
+        return alone(self.device, self._say)
 
     def schedules(
         self, step: KernelLaunch, others: Iterable[KernelLaunch], cubins: Mapping[str, bytes]
@@ -137,6 +138,7 @@ class Trial:
 
     def run(self, prepared: Prepared) -> Array:
         """The first and last elements of the result of one run."""
+        self._say("")
         result = self._result
         address = self.addresses[result.name]
         with self._surviving():
@@ -154,17 +156,15 @@ class Trial:
 
     def glance(self, prepared: Prepared) -> float:
         """Seconds of one run, by short replays, each straight after one that is not timed."""
+        self._say("")
         with self._surviving():
             workspace = self._room(prepared.workspace)
             graph, runs = self._replayable(prepared, workspace, _GLANCE)
             try:
-                replay, times = _replaying(graph, self._stream), []
-                for _ in range(_GLANCES):
-                    replay()
-                    times.append(self._stopwatch.time(replay))
+                elapsed = self._shortest(_replaying(graph, self._stream), before=True)
             finally:
                 graph.close()
-        return min(times) / runs * 1e-6
+        return elapsed / runs * 1e-6
 
     def time(self, prepared: Mapping[str, Prepared], rounds: int) -> dict[str, float]:
         """Seconds of one run of each, medians of interleaved replays."""
@@ -181,7 +181,13 @@ class Trial:
                 replay = _replaying(graph, self._stream)
                 contenders[name] = Contender(replay, replay, runs)
             samples = time_programs(
-                contenders, self.device, self._stream, rounds, warm_up=1, cold=False
+                contenders,
+                self.device,
+                self._stream,
+                rounds,
+                warm_up=1,
+                cold=False,
+                beat=lambda: self._say(""),
             )
         return {name: s.median * 1e-6 for name, s in samples.items()}
 
@@ -191,13 +197,24 @@ class Trial:
         """A graph of as many runs as the limit allows, and their number."""
         launch: Callable[[], None] = lambda: prepared.launch(self._stream, workspace)  # noqa: E731
         microseconds, most = limit
-        runs = runs_within(microseconds, self._stopwatch.time(launch) - _DELAY, most)
+        runs = runs_within(microseconds, self._shortest(launch) - _DELAY, most)
 
         def several() -> None:
             for _ in range(runs):
                 launch()
 
         return self.device.capture(self._stream, several), runs
+
+    def _shortest(self, run: Callable[[], None], *, before: bool = False) -> float:
+        """Microseconds of the shortest of a few runs; `before`: each after one untimed."""
+        shortest = float("inf")
+        for _ in range(_TRIES):
+            if before:
+                run()
+            shortest = min(shortest, self._stopwatch.time(run))
+            if shortest > _LONG:
+                break
+        return shortest
 
     def _room(self, size: int) -> int:
         """The address of a workspace of `size` bytes; no graph that uses the one before may run."""

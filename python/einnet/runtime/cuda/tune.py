@@ -47,6 +47,9 @@ AGREEMENT = {"fp32": 1e-4, "tf32": 1e-2, "fp16": 2e-2, "bf16": 1e-1}
 _REPLAY = 2000.0
 """Microseconds of one replay of a variant, at most, unless a single run takes longer."""
 
+_TRIES = 3
+"""Runs of a variant of which the shortest says how many fit into a replay."""
+
 
 def tune(
     artifact: CudaArtifact,
@@ -95,10 +98,6 @@ class _Tuning:
         names = sorted(self.artifact.variants, key=lambda name: name != ORIGINAL)
         return {n: self.artifact.variants[n] for n in names if n not in self.skip}
 
-    def beat(self) -> None:
-        """A sign of life."""
-        self.say("")
-
     def calls(self, records: Records) -> Records:
         """The records with an entry for every library call, which has its fastest algorithm."""
         places = [(p, call) for p in self.variants.values() for call in p.calls]
@@ -137,7 +136,7 @@ class _Tuning:
     def _fastest_algorithm(self, program: HostProgram, call: LibraryCall) -> CallRecord | None:
         started, key = perf_counter(), key_of(call)
         try:
-            with trial(program, call.arguments, self.device, self.seed, self.beat) as bench:
+            with trial(program, call.arguments, self.device, self.seed, self.say) as bench:
                 found = libraries.search(
                     call, bench.addresses.__getitem__, self.device.handles, bench
                 )
@@ -147,8 +146,9 @@ class _Tuning:
         algorithm, seconds = found.ranking.order[0]
         self.say(
             f"call {key}: {found.tried} algorithms in {perf_counter() - started:.2f} s"
-            f" (proposing {found.proposing:.2f}, running {found.ranking.checking:.2f},"
-            f" timing {found.ranking.timing:.2f}); {seconds * 1e6:.2f} us: {algorithm['name']}"
+            f" (proposing {found.proposing:.2f}, waiting {found.ranking.waiting:.2f},"
+            f" running {found.ranking.checking:.2f}, timing {found.ranking.timing:.2f});"
+            f" {seconds * 1e6:.2f} us: {algorithm['name']}"
         )
         for reason in found.ranking.dropped:
             self.say(f"call {key}: dropped {reason}")
@@ -160,7 +160,7 @@ class _Tuning:
             cubins = cubins_for(self.artifact, program, self.device)
             others = [s for s in self.artifact.alternatives[step.symbol] if s.symbol in cubins]
             tolerance = libraries.GROSS.get(program.buffer(step.arguments[-1]).dtype, 0.0)
-            with trial(program, step.arguments, self.device, self.seed, self.beat) as bench:
+            with trial(program, step.arguments, self.device, self.seed, self.say) as bench:
                 ranking = rank(bench.schedules(step, others, cubins), bench, tolerance)
         except (Unsupported, ToolchainError) as error:
             self.say(f"kernel {step.symbol}: {error}")
@@ -181,7 +181,7 @@ class _Tuning:
         self.device.make_current()
         dropped: list[str] = []
         ran: dict[str, tuple[Contender, dict[str, Array]]] = {}
-        with alone(self.device, self.beat), ExitStack() as resources:
+        with alone(self.device, self.say), ExitStack() as resources:
             stream = self.device.make_stream()
             resources.callback(self.device.destroy_stream, stream)
             for name, program in self.variants.items():
@@ -202,7 +202,9 @@ class _Tuning:
                     hint="compile for this GPU and its libraries",
                 )
             self.say("timing")
-            return time_programs(racing, self.device, stream, rounds, self.seed, beat=self.beat)
+            return time_programs(
+                racing, self.device, stream, rounds, self.seed, beat=lambda: self.say("")
+            )
 
     def _agreeing(
         self, ran: Mapping[str, tuple[Contender, Mapping[str, Array]]]
@@ -236,7 +238,7 @@ class _Tuning:
             single = runner.capture()
             single.launch(stream)
             with Stopwatch(self.device, stream) as stopwatch:
-                one = stopwatch.time(lambda: single.launch(stream))
+                one = min(stopwatch.time(lambda: single.launch(stream)) for _ in range(_TRIES))
             single.close()
             entry = contender(runner, stream, runs_within(_REPLAY, one))
             entry.many()

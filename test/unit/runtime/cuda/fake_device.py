@@ -9,8 +9,11 @@ overwritten with 0xEE, new memory with 0xAB.
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import itertools
+import tempfile
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +26,19 @@ from einnet.runtime.cuda.device import Device, Graph, Launch, Memory, OutOfMemor
 Kernel = Callable[..., None]
 
 PROPERTIES = Properties("Fake GPU", (9, 0), 4, 1 << 20, 1 << 10, "580.1.2", "13.0", "test")
+
+
+def is_held() -> bool:
+    """Whether someone has the lock of the fake GPU."""
+    path = Path(tempfile.gettempdir(), f"einnet-gpu-{PROPERTIES.bus}.lock")
+    if not path.exists():
+        return False
+    with path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def at(address: int, count: int, dtype: Any = np.float32) -> NDArray[Any]:

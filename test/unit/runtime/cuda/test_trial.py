@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
 import numpy as np
 import pytest
 from fake_device import CUBINS, KERNELS, PROGRAM, FakeDevice, FakeProduct, add, kernel
@@ -69,6 +72,61 @@ def test_long_runs_are_replayed_less_often(microseconds: float, runs: list[int])
     with trial(PROGRAM, step.arguments, device, seed=0) as bench:
         assert launches(bench, step) == runs
     assert device.allocated == 0 and not device.loaded
+
+
+@pytest.mark.parametrize("late", range(1, 52))
+def test_what_holds_up_the_host_once_does_not_count(late: int) -> None:
+    device, step = FakeDevice(), kernel("add", "x", "w", "y")
+    calls: list[int] = []
+
+    def timed(x: int, z: int, y: int) -> None:
+        add(x, z, y)
+        calls.append(1)
+        device.advance(500 if len(calls) == late else 3)
+
+    device._symbols = {**KERNELS, "add": timed}
+    with trial(PROGRAM, step.arguments, device, seed=0) as bench:
+        (candidate,) = bench.schedules(step, (), CUBINS)
+        assert bench.glance(candidate.prepared) == pytest.approx(3e-6)
+    assert len(device.graphs[0]._work) == 8
+
+
+def test_every_measurement_is_a_sign_of_life() -> None:
+    device, step, said = FakeDevice(KERNELS), kernel("add", "x", "w", "y"), list[str]()
+    counts: list[int] = []
+    with trial(PROGRAM, step.arguments, device, 0, said.append) as bench:
+        (candidate,) = bench.schedules(step, (), CUBINS)
+        for measure in (
+            lambda: bench.run(candidate.prepared),
+            lambda: bench.glance(candidate.prepared),
+            lambda: bench.time({"a": candidate.prepared}, rounds=2),
+        ):
+            measure()
+            counts.append(len(said))
+    assert counts == [1, 2, 2 + 1 + 2] and not any(said), "a heat's: in each round, and before"
+
+
+def test_waiting_for_another_process_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def waiting(device: FakeDevice, say: Callable[[str], None]) -> AbstractContextManager[None]:
+        return nullcontext(say(f"waiting for {device.properties.name}"))
+
+    monkeypatch.setattr("einnet.runtime.cuda.trial.alone", waiting)
+    said: list[str] = []
+    with trial(PROGRAM, PRODUCT.arguments, FakeDevice(), 0, said.append) as bench, bench.alone():
+        assert said == ["waiting for Fake GPU"]
+
+
+def test_a_heat_has_the_rounds_that_it_should() -> None:
+    step = kernel("add", "x", "w", "y")
+    counts: list[int] = []
+    for rounds in (2, 5):
+        device = clocked(FakeDevice(KERNELS), 1000)
+        with trial(PROGRAM, step.arguments, device, seed=0) as bench:
+            (candidate,) = bench.schedules(step, (), CUBINS)
+            before = device._clock
+            bench.time({"a": candidate.prepared}, rounds)
+            counts.append(round(device._clock - before))
+    assert counts[1] - counts[0] == 3 * 2 * 4 * 1000, "a round is two replays of four runs"
 
 
 def test_a_lost_device_is_no_refusal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from fake_device import (
     FakeProduct,
     add,
     at,
+    is_held,
     kernel,
     scale,
 )
@@ -374,7 +375,25 @@ def test_a_lost_device_ends_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     with pytest.raises(CudaError, match="ILLEGAL_ADDRESS"):
         tune(make_artifact(), device, rounds=1, say=said.append)
-    assert said == [f"call {KEY} p1"]
+    assert [line for line in said if line] == [f"call {KEY} p1"]
+
+
+def test_whatever_is_timed_runs_while_no_other_process_measures(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    device = make_device()
+    make_library(monkeypatch, device)
+    held: list[bool] = []
+    advance = device.advance
+
+    def checked(microseconds: float) -> None:
+        held.append(is_held())
+        advance(microseconds)
+
+    monkeypatch.setattr(device, "advance", checked)
+    tune(make_artifact(), device, rounds=1)
+    assert len(held) > 100 and all(held)
+    assert not is_held()
 
 
 def test_what_is_found_is_kept_step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
