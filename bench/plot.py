@@ -1,6 +1,6 @@
 """A picture of a GPU table: how many times faster ours is than the best peer, row by row.
 
-python -m bench.plot bench/results/operators-h100.json -o docs/operators.png
+python -m bench.plot bench/results/h100-operators.json -o docs/images/h100-operators.png
 """
 
 from __future__ import annotations
