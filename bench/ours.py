@@ -22,11 +22,12 @@ from bench.command import Parser
 from bench.contender import Workload
 from einnet.codegen.gpu.host import key_of
 from einnet.driver import lifted_program
-from einnet.driver_cuda import CudaCompilation, finish_race, start_race, write_race
+from einnet.driver_cuda import CudaCompilation, finish_race, start_race
 from einnet.errors import InputError, Location
 from einnet.expr.program import Program
 from einnet.frontend.load import load_model
 from einnet.options import Options
+from einnet.race_cuda import write_race
 from einnet.runtime.cuda.artifact import executable, load_cuda_artifact
 from einnet.runtime.cuda.device import open_device
 from einnet.runtime.cuda.executor import CudaProgram

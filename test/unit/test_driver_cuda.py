@@ -9,17 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from einnet import driver, driver_cuda
+from einnet import driver, driver_cuda, race_cuda
 from einnet.bridge.refusal import NotEmittable
 from einnet.codegen.gpu.assemble import Binary, assemble_all
 from einnet.codegen.gpu.host import key_of
 from einnet.driver import compile_model, lifted_program
-from einnet.driver_cuda import CudaCompilation, Race, finish_race, samples_of, start_race
+from einnet.driver_cuda import CudaCompilation, finish_race, start_race
 from einnet.errors import EinnetError, InputError, ToolchainError
 from einnet.expr.program import Program
 from einnet.frontend.mlir import import_mlir
 from einnet.options import Options
 from einnet.program.variants import Proved, Variant
+from einnet.race_cuda import Race, samples_of
 from einnet.runtime.cuda.artifact import load_cuda_artifact
 from einnet.runtime.cuda.forms import ORIGINAL
 from einnet.runtime.cuda.records import CallRecord, Environment, KernelRecord, Records
@@ -109,7 +110,7 @@ def test_schedules_that_spill_are_no_choice(monkeypatch: pytest.MonkeyPatch):
             for b in found
         ]  # fmt: skip
 
-    monkeypatch.setattr(driver_cuda, "assemble_all", assemble)
+    monkeypatch.setattr(race_cuda, "assemble_all", assemble)
     model = import_mlir(Path("chain.mlir"), CHAIN)
     made = start_race(lifted_program(model), model.weights, OPTIONS, Trace())
     offered = {a.symbol for others in made.alternatives.values() for a in others}
@@ -154,14 +155,14 @@ def test_records_of_several_sessions_do_not_compare(race: Race):
 
 
 def test_a_program_of_which_nothing_is_proved_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch):
-    real = driver_cuda.verified_variants
+    real = race_cuda.verified_variants
 
     def verified(program: Program, found: Sequence[Variant], *, seed: int, rounds: int) -> Proved:
         if len(found) > 1:
             return Proved((), tuple(f"{v.name}: out of reach" for v in found))
         return real(program, found, seed=seed, rounds=rounds)
 
-    monkeypatch.setattr(driver_cuda, "verified_variants", verified)
+    monkeypatch.setattr(race_cuda, "verified_variants", verified)
     compilation = compile_chain(OPTIONS)
     assert list(compilation.race.hosts) == [compilation.chosen] == [ORIGINAL]
     assert len(compilation.race.dropped) >= 4

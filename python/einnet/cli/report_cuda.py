@@ -6,7 +6,8 @@ from einnet.cli.columns import format_columns
 from einnet.cli.measure import variant_table
 from einnet.cli.report import format_proof, format_rules, format_stages
 from einnet.cli.trees import format_seconds
-from einnet.driver_cuda import CudaCompilation, samples_of
+from einnet.driver_cuda import CudaCompilation
+from einnet.race_cuda import samples_of
 from einnet.trace import Trace
 
 

@@ -33,7 +33,7 @@ from networks import network
 from numpy.typing import NDArray
 from simulate import Kernels, Memory, kernels_by_definition, simulate
 
-from einnet import driver_cuda
+from einnet import driver_cuda, race_cuda
 from einnet.codegen.gpu.frame import Kernel
 from einnet.codegen.gpu.lower import Lowered, store
 from einnet.expr.check import check_program
@@ -188,7 +188,7 @@ def _kind(variant: Variant) -> str:
 def _forms(variant: Variant, setup: Setup) -> Iterator[tuple[str, Lowered]]:
     # What was proved does not matter to what is lowered.
     proof: Any = None
-    for made, _, lowered in driver_cuda._forms(variant, proof, setup.precision):
+    for made, _, lowered in race_cuda.lowered_forms(variant, proof, setup.precision):
         yield made.name, lowered
 
 
