@@ -16,7 +16,8 @@ from einnet.errors import ToolchainError
 from einnet.runtime.cuda import matmul
 from einnet.runtime.cuda.algorithm import Record, Unsupported
 from einnet.runtime.cuda.call import Handles
-from einnet.runtime.cuda.matmul import Operand, alignment_of, product_layout
+from einnet.runtime.cuda.matmul import alignment_of
+from einnet.runtime.cuda.product_layout import Operand, product_layout
 
 Memory = dict[str, NDArray[np.float64]]
 M, N, K = 5, 3, 7
