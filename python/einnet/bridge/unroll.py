@@ -9,7 +9,7 @@ about guards is decided.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from collections.abc import Iterator as Iterable_
 from dataclasses import dataclass, field, replace
 from itertools import product
@@ -54,14 +54,17 @@ _SHARED = 8
 
 
 def materialize(
-    definition: Definition, accumulator: str, apart: Callable[[Scope], bool] = lambda _: False
+    definition: Definition,
+    accumulator: str,
+    apart: Callable[[Scope], bool] = lambda _: False,
+    taken: Set[str] = frozenset(),
 ) -> tuple[Definition, ...]:
     """The definition, preceded by definitions of the nested sums that are not worth unrolling, and
     of those that are to stand `apart`.
 
-    The tensors of those sums have the element type `accumulator`.
+    The tensors of those sums have the element type `accumulator`, and names that are not `taken`.
     """
-    materializer = _Materializer(definition, accumulator, apart)
+    materializer = _Materializer(definition, accumulator, apart, taken)
     scope = materializer.scope(definition.scope)
     return (*materializer.definitions, replace(definition, scope=scope))
 
@@ -73,6 +76,7 @@ class _Materializer:
     definition: Definition
     accumulator: str
     apart: Callable[[Scope], bool]
+    taken: Set[str]
     definitions: list[Definition] = field(default_factory=list[Definition])
     tensors: dict[Scope, Tensor] = field(default_factory=dict[Scope, Tensor])
 
@@ -101,8 +105,8 @@ class _Materializer:
 
     def tensor(self, scope: Scope) -> Tensor:
         if scope not in self.tensors:
-            taken = {t.name for t in (*self.definition.operands, *self.tensors.values())}
-            name = fresh_name(f"{self.definition.result.name}.sum", taken)
+            near = {t.name for t in (*self.definition.operands, *self.tensors.values())}
+            name = fresh_name(f"{self.definition.result.name}.sum", near | self.taken)
             tensor = Tensor(name, scope.extents, self.accumulator)
             self.tensors[scope] = tensor
             self.definitions.append(Definition(tensor, from_zero(scope)))

@@ -71,12 +71,17 @@ def flat_of(
         flat_tensor = Tensor(tensor.name, (buffer.elements,), tensor.dtype)
         read = Read(flat_tensor, (offset(factor.index, buffer),))
         guards = tuple(outside(factor.index, box_of(tensor), ranges))
-        # Two reads may name one element by different indices; it is inside where both are.
-        inside[read] = tuple(dict.fromkeys((*inside.get(read, ()), *guards)))
+        _enter(inside, read, guards)
         return read
 
     flat = Flat(traversal, summation, tuple(map(flat_body, bodies)), output, inside)
     return collapsed(flat)
+
+
+def _enter(inside: dict[Read, tuple[Guard, ...]], read: Read, guards: tuple[Guard, ...]) -> None:
+    """Say where a read is inside. Two may name one element by different indices and be inside at
+    different places: then nothing is said, as the terms have their guards themselves."""
+    inside[read] = guards if inside.get(read, guards) == guards else ()
 
 
 def flat_buffers(buffers: Mapping[str, Buffer]) -> dict[str, Buffer]:
@@ -151,12 +156,11 @@ def others(index: Index, name: str) -> tuple[int, ...]:
 def _without(flat: Flat, name: str, value: int) -> Flat:
     """The bodies at one value of an iterator, which is then gone."""
     ranges, values = flat.ranges, {name: constant(value)}
-    inside = {
-        Read(r.source, tuple(substitute(e, values, ranges) for e in r.index)): tuple(
-            substitute_guard(g, values, ranges) for g in guards
-        )
-        for r, guards in flat.inside.items()
-    }
+    inside: dict[Read, tuple[Guard, ...]] = {}
+    for read, guards in flat.inside.items():
+        there = tuple(substitute(e, values, ranges) for e in read.index)
+        kept = tuple(substitute_guard(g, values, ranges) for g in guards)
+        _enter(inside, Read(read.source, there), kept)
     return Flat(
         tuple(i for i in flat.traversal if i.name != name),
         tuple(i for i in flat.summation if i.name != name),

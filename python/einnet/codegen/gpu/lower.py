@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from einnet.codegen.gpu.epilogue import (
+    FLOATS,
     LibraryWork,
     Work,
     convolutions_of,
@@ -31,6 +32,7 @@ from einnet.codegen.gpu.epilogue import (
     work_of,
 )
 from einnet.codegen.gpu.host import (
+    BYTES,
     Buffer,
     HostProgram,
     Image,
@@ -56,6 +58,7 @@ from einnet.expr.program import (
     names_of,
     without_dead,
 )
+from einnet.expr.transform import with_tensors
 
 Array = NDArray[Any]
 
@@ -117,9 +120,9 @@ def lower_program(
         "likely": convolutions_of(stored),
         "all": frozenset[str](),
     }[ends]
-    made = _arranged(stored, dict.fromkeys(apart, 0), simple, precision)
+    made = _arranged(stored, dict.fromkeys(apart, 0), simple, precision, {})
     items, placement = made.items, made.placement
-    steps, kernels, refused = _steps(items, placement, precision)
+    steps, kernels = _steps(items, placement, precision)
     outputs = tuple(placement.placed[t.name].buffer for t in stored.outputs)
     buffers, arena_bytes, constant_bytes = _packed(placement, steps)
     inputs = tuple(t.name for t in stored.inputs if t.name not in stored.weights)
@@ -127,28 +130,35 @@ def lower_program(
         program.name, buffers, steps, inputs, outputs,
         arena_bytes, constant_bytes,
     )  # fmt: skip
-    _, own = work_of(program, precision, made.most, simple)
     first = tuple(choices[0] for choices in kernels.values())
     others = {symbol: choices[1:] for symbol, choices in kernels.items() if choices[1:]}
-    return Lowered(host, first, others, _preparation(program, own, made.constants), refused)
+    return Lowered(
+        host, first, others, _preparation(program, made.biases, made.constants), made.refused
+    )
 
 
 @dataclass(frozen=True)
 class _Arrangement:
-    """What runs and where everything is; `constants` are read or returned, `most` as in
-    `work_of`."""
+    """What runs and where everything is; `constants` are read or returned, `biases` are constants
+    beyond the program's own, `refused` as in `Lowered`."""
 
     items: tuple[Work, ...]
     placement: Placement
     constants: tuple[str, ...]
-    most: Mapping[str, int]
+    biases: tuple[Definition, ...]
+    refused: Mapping[str, str]
 
 
 def _arranged(
-    stored: Program, most: Mapping[str, int], simple: frozenset[str], precision: str
+    stored: Program,
+    most: Mapping[str, int],
+    simple: frozenset[str],
+    precision: str,
+    refused: Mapping[str, str],
 ) -> _Arrangement:
-    """Place what runs. A library operator that cannot be called where its epilogue's result and
-    residual are placed goes without the last eOperator of the epilogue."""
+    """Place what runs. A library operator that cannot be called where its operands, and its
+    epilogue's result and residual, are placed goes without the last eOperator of the epilogue; one
+    without an epilogue becomes a kernel."""
     work, biases = work_of(stored, precision, most, simple)
     constants = constants_of(stored)
     supported = [_supported(item) for item in work]
@@ -167,22 +177,38 @@ def _arranged(
     fixed |= {t.name: t for t in stored.outputs if t.name in constants}
     inputs = [t for t in stored.inputs if t.name not in stored.weights]
     placement = place(items, inputs, stored.outputs, fixed)
-    refused = {
-        item.definition.result.name: item.merged - 1
-        for item in items
-        if isinstance(item, LibraryWork) and item.merged and _is_refused(item, placement, precision)
+    calls = [item for item in items if isinstance(item, LibraryWork)]
+    reasons = {c.definition.result.name: _refusal(c, placement, precision) for c in calls}
+    shorter = {
+        name: c.merged - 1 for c in calls if reasons[name := c.definition.result.name] and c.merged
     }
-    if refused:
-        return _arranged(stored, {**most, **refused}, simple, precision)
-    return _Arrangement(tuple(items), placement, tuple(fixed), most)
+    if shorter:
+        return _arranged(stored, {**most, **shorter}, simple, precision, refused)
+    kernels = {name: reason for name, reason in reasons.items() if reason}
+    if kernels:
+        without = _without_library(stored, frozenset(kernels))
+        return _arranged(without, most, simple, precision, {**refused, **kernels})
+    return _Arrangement(tuple(items), placement, tuple(fixed), biases, refused)
 
 
-def _is_refused(item: LibraryWork, placement: Placement, precision: str) -> bool:
+def _refusal(item: LibraryWork, placement: Placement, precision: str) -> str:
+    """Why no library computes the item where its tensors are; "" if one does."""
     try:
         library_call(item, placement.placed, precision)
-    except Unreadable:
-        return True
-    return False
+    except Unreadable as reason:
+        return str(reason)
+    return ""
+
+
+def _without_library(program: Program, names: frozenset[str]) -> Program:
+    """The program whose results of those names are for kernels."""
+    return replace(
+        program,
+        statements=tuple(
+            replace(s, library=None) if isinstance(s, Definition) and s.result.name in names else s
+            for s in program.statements
+        ),
+    )
 
 
 def store(lowered: Lowered, values: Mapping[str, Array]) -> tuple[HostProgram, dict[str, Array]]:
@@ -219,22 +245,16 @@ def _supported(item: Work) -> Work:
 
 def _steps(
     items: Sequence[Work], placement: Placement, precision: str
-) -> tuple[tuple[Step, ...], dict[str, tuple[Kernel, ...]], dict[str, str]]:
-    """The steps, the kernels in each of their schedules by the symbol of the first, and why library
-    operators are kernels, by their results' names."""
+) -> tuple[tuple[Step, ...], dict[str, tuple[Kernel, ...]]]:
+    """The steps, and the kernels in each of their schedules by the symbol of the first."""
     steps: list[Step] = []
     kernels: dict[str, tuple[Kernel, ...]] = {}
-    refused: dict[str, str] = {}
     for item in items:
         if item.result.name in placement.saved:
             continue
         if isinstance(item, LibraryWork):
-            try:
-                steps.append(library_call(item, placement.placed, precision))
-                continue
-            except Unreadable as reason:
-                refused[item.result.name] = str(reason)
-            item = replace(item.definition, library=None, result=item.result)
+            steps.append(library_call(item, placement.placed, precision))
+            continue
         views = _views(item, placement)
         choices = _choices(item, tuple(views.values()))
         kernel = choices[0]
@@ -246,7 +266,7 @@ def _steps(
                 label=item.label,
             )
         )  # fmt: skip
-    return tuple(steps), kernels, refused
+    return tuple(steps), kernels
 
 
 @lru_cache(maxsize=1 << 12)
@@ -342,11 +362,23 @@ def _packed(placement: Placement, steps: Sequence[Step]) -> tuple[tuple[Buffer, 
     return tuple(buffers), arena_bytes, reached
 
 
+def _retyped(bias: Definition, tensors: Mapping[str, Tensor]) -> Definition:
+    """The definition in the types of the tensors that it reads."""
+    read = [tensors[t.name] for t in bias.operands]
+    floats = [t.dtype for t in read if t.dtype in FLOATS]
+    dtype = max(floats, key=BYTES.__getitem__, default=bias.result.dtype)
+    scope = with_tensors(bias.scope, {t.name: t for t in read})
+    return replace(bias, result=replace(bias.result, dtype=dtype), scope=scope)
+
+
 def _preparation(
     program: Program, biases: tuple[Definition, ...], names: tuple[str, ...]
 ) -> Program:
-    """The program that computes constants from weights, all in the model's own types."""
-    whole = with_constants(program, biases)
+    """The program that computes constants from weights, all in the model's own types; `biases` are
+    in those of a precision."""
+    own = {t.name: t for t in program.inputs}
+    own |= {d.result.name: d.result for d in program.definitions}
+    whole = with_constants(program, tuple(_retyped(b, own) for b in biases))
     known = constants_of(whole)
     tensors = {t.name: t for t in whole.inputs}
     tensors |= {d.result.name: d.result for d in whole.definitions}

@@ -10,10 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
-from einnet.codegen.gpu.host import ConvolutionCall, Image, Matrix, MatrixProduct
+from einnet.codegen.gpu.host import BYTES, ConvolutionCall, Image, Matrix, MatrixProduct
 from einnet.expr.index import FloorDiv, Index, iterators_of, var
 from einnet.expr.nodes import Read, box_of
 from einnet.expr.program import Definition, Product, Window, Windowed
+
+_ALIGNMENT = 16
+"""Bytes that cuDNN wants every image to start at a multiple of."""
 
 Strides = tuple[int, ...]
 
@@ -177,7 +180,8 @@ def convolution_call(
     """The call that computes a (transposed) convolution; as `product_call`.
 
     Raises Unreadable for windows that no convolution has: of the second operand, of a reversed
-    kernel, transposed and dilated, or more dimensions than three.
+    kernel, transposed and dilated, or more dimensions than three; and for images that do not start
+    where cuDNN reads them.
     """
     scope, extents = definition.scope, extents_of(definition)
     term = scope.term
@@ -207,7 +211,7 @@ def convolution_call(
     groups = (*windowed.batch,)
     c, f = (*groups, *windowed.k), (*groups, *windowed.n)
     rows, columns = (c, windowed.n) if transposed else (f, windowed.k)
-    return ConvolutionCall(
+    call = ConvolutionCall(
         transposed,
         _image(x, (images, c), extents, x_steps, [(s.x, s.x_step) for s in spatial], start),
         _image(w, (rows, columns), extents, w_steps, [(s.w, s.w_step) for s in spatial]),
@@ -221,6 +225,15 @@ def convolution_call(
         precision,
         label=definition.label,
     )
+    for image, dtype in ((call.x, call.dtype), (call.w, call.dtype), (call.y, call.result)):
+        require_aligned(image, dtype)
+    return call
+
+
+def require_aligned(image: Image, dtype: str) -> None:
+    """Raise Unreadable for an image that does not start at a multiple of 16 bytes."""
+    if image.offset * BYTES[dtype] % _ALIGNMENT:
+        raise Unreadable(f"{image.buffer} does not start at a multiple of {_ALIGNMENT} bytes")
 
 
 def _images(

@@ -24,7 +24,7 @@ def parts(definition: Definition, taken: set[str]) -> tuple[Definition, ...]:
     if is_whole(definition):
         return _cut_within(definition, accumulator, taken)
     found: list[Definition] = []
-    for part in materialize(definition, accumulator):
+    for part in materialize(definition, accumulator, taken=taken):
         taken.add(part.result.name)
         found += partial_sums(part, accumulator, taken)
     return tuple(found)

@@ -72,7 +72,9 @@ class _Placer:
         self.buffers[tensor.name] = Buffer(tensor.name, tensor.shape, strides, tensor.dtype, role)
 
     def constant(self, tensor: Tensor) -> None:
-        strides = next(filter(self._fitting(tensor), self._strides(tensor)), dense(tensor.shape))
+        strides = dense(tensor.shape)
+        if tensor.name not in self.outputs:
+            strides = next(filter(self._fitting(tensor), self._strides(tensor)), strides)
         self.put(tensor, strides, "constant")
 
     def result(self, item: Work) -> None:
@@ -132,7 +134,7 @@ class _Placer:
         extents = {i.name: i.extent for i in mover.scope.traversal}
         names = [e.name for e in read.index if not e.is_constant]
         whole = prod(tensor.shape) == prod(mover.result.shape) and all(
-            (e.is_constant and n == 1) or extents.get(e.name or "") == n
+            (e == constant(0) and n == 1) or extents.get(e.name or "") == n
             for e, n in zip(read.index, tensor.shape, strict=True)
         )
         if not whole or len(set(names)) != len(names) or mover.result.dtype != tensor.dtype:
@@ -239,7 +241,8 @@ def _check(call: LibraryWork, operand: int, placed: Placed) -> None:
     shapes = [_shape(r) for r in definition.scope.term.reads] + [definition.result.shape]
     others = [Placed(str(n), dense(shape)) for n, shape in enumerate(shapes)]
     others[operand] = placed
-    convolution_call(definition, library, (others[0], others[1], others[2]), ("f32", "f32"), "fp32")
+    types = definition.operands[0].dtype, call.result.dtype
+    convolution_call(definition, library, (others[0], others[1], others[2]), types, "fp32")
 
 
 def _shape(read: Read) -> tuple[int, ...]:

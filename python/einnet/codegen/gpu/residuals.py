@@ -7,7 +7,14 @@ from dataclasses import replace
 
 from einnet.codegen.gpu.epilogue import LibraryWork
 from einnet.codegen.gpu.host import Image, Matrix
-from einnet.codegen.gpu.matrices import Placed, Unreadable, extents_of, matrix, steps_of
+from einnet.codegen.gpu.matrices import (
+    Placed,
+    Unreadable,
+    extents_of,
+    matrix,
+    require_aligned,
+    steps_of,
+)
 from einnet.expr.index import var
 from einnet.expr.program import Product
 
@@ -27,7 +34,7 @@ def residual_matrix(work: LibraryWork, placed: Placed) -> Matrix:
 def residual_image(work: LibraryWork, placed: Mapping[str, Placed], result: Image) -> Image | None:
     """The z of a convolution, if it has one. `result` is its y.
 
-    Raises Unreadable unless z has the layout of y: engines read no other.
+    Raises Unreadable unless z has the layout of y, which engines read alone, and is aligned.
     """
     if work.residual is None:
         return None
@@ -40,4 +47,6 @@ def residual_image(work: LibraryWork, placed: Mapping[str, Placed], result: Imag
     long = [n for n in work.loops if extents[n] > 1]
     if any(steps.get(n) != own[n] for n in long):
         raise Unreadable(f"{read.source} is no image in the layout of the result")
-    return replace(result, buffer=there.buffer, offset=there.offset)
+    image = replace(result, buffer=there.buffer, offset=there.offset)
+    require_aligned(image, work.residual.tensor.dtype)
+    return image

@@ -136,6 +136,8 @@ def transposes(definition: Definition, buffers: Mapping[str, Buffer]) -> tuple[T
     for most in (elements, elements // 4):
         rows, columns = _tile(extents[output], extents[axis], batch, most)
         rows, columns = max(rows, down), max(columns, across)
+        if rows * columns < _WARP:
+            continue
         tall, wide = down, across
         # Smaller units rather than threads without one.
         while (rows // tall) * (columns // wide) < _WARP:

@@ -344,6 +344,9 @@ def runs(accesses: Iterable[Access], buffers: Mapping[str, Buffer]) -> Iterator[
     for row, consts in rows.items():
         most = VECTOR_BYTES // BYTES[buffers[row.tensor].dtype]
         step = gcd(most, *(c for _, c in row.offset.terms))
+        # Elements that no point wants may seem to be side by side beyond the buffer's end.
+        while step > max(1, buffers[row.tensor].elements):
+            step //= 2
         left = dict.fromkeys(consts)
         while left:
             first = next(iter(left))

@@ -111,9 +111,13 @@ def windows(definition: Definition, buffers: Mapping[str, Buffer]) -> tuple[Wind
     counts: dict[Tensor, int] = {}
     for read, _ in reads_of(scope.body):
         counts[tensor_of(read)] = counts.get(tensor_of(read), 0) + 1
+    if not counts:
+        return ()
     sums = prod(i.extent for i in scope.summation)
     tensor = max(counts, key=lambda t: (buffers[t.name].elements, t.name))
-    if counts[tensor] * sums < _FEWEST or not _is_scattered(scope, tensor, buffers, result):
+    if not tensor.shape or counts[tensor] * sums < _FEWEST:
+        return ()
+    if not _is_scattered(scope, tensor, buffers, result):
         return ()
     operand = definition.operands.index(tensor)
     repeats = residues(scope, range(len(result.shape)))

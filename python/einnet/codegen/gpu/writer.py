@@ -10,7 +10,7 @@ from mlir.dialects import memref, scf, vector
 
 from einnet.bridge.scalar import convert
 from einnet.codegen.gpu.frame import Memories
-from einnet.codegen.gpu.functions import Arithmetic
+from einnet.codegen.gpu.functions import Arithmetic, arithmetic_of
 from einnet.codegen.gpu.host import BYTES, Buffer
 from einnet.codegen.gpu.values import Access, Elements, Indices, at, runs
 from einnet.expr.index import Index, Range, Ranges, constant, var
@@ -37,7 +37,9 @@ class Writer:
     ) -> list[ir.Value]:
         """Each body, summed over the iterators, outermost first."""
         if not sums:
-            elements = Elements(self.arithmetic, indices, self.memories, self.buffers)
+            # Its constants are made here, and may not be used outside of the loop that this is in.
+            arithmetic = arithmetic_of(str(self.arithmetic.type))
+            elements = Elements(arithmetic, indices, self.memories, self.buffers)
             elements.load(bodies)
             return [elements.body(b) for b in bodies]
         outer, *inner = sums

@@ -28,7 +28,15 @@ from einnet.codegen.gpu.memory import Lifetime, arena
 from einnet.errors import InputError
 from einnet.expr.interpreter import Float64, dense, evaluate_everywhere
 from einnet.expr.nodes import Tensor
-from einnet.expr.program import Definition, Opaque, Product, Program, constants_of
+from einnet.expr.program import (
+    Definition,
+    Opaque,
+    Product,
+    Program,
+    Window,
+    Windowed,
+    constants_of,
+)
 from einnet.expr.text import parse_scope
 from einnet.operators import contraction
 from einnet.operators.cost import h100
@@ -540,3 +548,94 @@ def test_memory_of_temporaries_is_shared(kernels: Kernels) -> None:
     host = lowered(program, kernels)
     assert sum(isinstance(s, KernelLaunch) for s in host.steps) == 6
     assert host.arena == 2 * 4 * 512
+
+
+def product(result: str, left: str, right: str, **shapes: tuple[int, ...]) -> Definition:
+    made = definition(f"L<m:4,n:8> S<k:6> {left}[m,k]*{right}[k,n]", result, **shapes)
+    return replace(made, library=Product((), ("m",), ("n",), ("k",)))
+
+
+def test_a_product_that_no_library_reads_is_a_kernel_that_finds_its_operands(
+    kernels: Kernels,
+) -> None:
+    """A library would have read part of x in place, from its offset on; a kernel does not."""
+    x, b = Tensor("X", (8, 6)), Tensor("B", (3, 6, 5))
+    part = definition("L<m:4,k:6> X[m+4,k]", "A", X=(8, 6))
+    text = "L<m:4,n:3,o:5> S<k:6> A[m,k]*B[n,k,o]"
+    refused = replace(
+        definition(text, "P", A=(4, 6), B=(3, 6, 5)),
+        library=Product((), ("m",), ("n", "o"), ("k",)),
+    )
+    program = Program("f", (x, b), (part, refused), (refused.result,))
+    assert "MatrixProduct" not in kinds(lowered(program, kernels))
+    assert set(lowering.lower_program(program, program, "fp32").refused) == {"P"}
+
+
+def test_what_is_moved_from_outside_is_zero(kernels: Kernels) -> None:
+    a, b = Tensor("A", (4, 6)), Tensor("B", (6, 1))
+    made = replace(
+        definition("L<m:4,n:1> S<k:6> A[m,k]*B[k,n]", "P", A=(4, 6), B=(6, 1)),
+        library=Product((), ("m",), ("n",), ("k",)),
+    )
+    moved = definition("L<i:4> P[i,1]", "Y", P=(4, 1))
+    lowered(Program("f", (a, b), (made, moved), (moved.result,)), kernels)
+
+
+@pytest.mark.parametrize("input_", [False, True])
+def test_sums_of_a_kernels_own_take_no_name_of_the_programs(kernels: Kernels, input_: bool) -> None:
+    text = "L<i:40,k:300> X[i,k] - 1/300*{L<i:40> S<k:300> X[i,k]}[i]"
+    x, other = Tensor("X", (40, 300)), Tensor("Y.sum", (40,))
+    centred = definition(text, "Y", X=(40, 300))
+    scope = parse_scope("L<i:40> S[i]*Y[i,1]", {"S": other, "Y": centred.result})
+    last = Definition(Tensor("Z", (40,)), scope)
+    if input_:
+        program = Program("f", (x, other), (centred, last), (last.result,))
+    else:
+        first = definition("L<i:40> 2*X[i,0]", "Y.sum", X=(40, 300))
+        program = Program("f", (x,), (first, centred, last), (first.result, last.result))
+    lowered(program, kernels)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@pytest.mark.parametrize("ends", lowering.ENDS)
+def test_residuals_in_another_type_than_the_result(
+    kernels: Kernels, precision: str, ends: lowering.Ends
+) -> None:
+    shapes = {"A": (4, 6), "B": (6, 8), "t": (8,)}
+    a, b, t = (Tensor(n, s) for n, s in shapes.items())
+    z = Tensor("Z", (4, 8), "f16")
+    made = product("P", "A", "B", A=(4, 6), B=(6, 8))
+    scope = parse_scope("L<m:4,n:8> P[m,n]+Z[m,n]", {"P": made.result, "Z": z})
+    added = Definition(Tensor("Q", (4, 8)), scope, "Q")
+    last = definition("L<m:4,n:8> Q[m,n]+t[n]", "R", Q=(4, 8), t=(8,))
+    weights = frozenset({"B", "t"})
+    program = Program("f", (a, b, z, t), (made, added, last), (last.result,), weights)
+    lowered(program, kernels, precision=precision, ends=ends, error=3e-2)
+
+
+def test_a_constant_that_is_a_result_is_dense(kernels: Kernels) -> None:
+    a, b = Tensor("A", (4, 17)), Tensor("B", (17, 7))
+    made = replace(
+        definition("L<m:4,n:7> S<k:17> A[m,k]*B[k,n]", "P", A=(4, 17), B=(17, 7)),
+        library=Product((), ("m",), ("n",), ("k",)),
+    )
+    host = lowered(Program("f", (a, b), (made,), (made.result, b), frozenset({"B"})), kernels)
+    assert host.buffer(host.outputs[1]).strides == (7, 1)
+
+
+@pytest.mark.parametrize(("precision", "size"), [("fp32", 4), ("fp16", 2)])
+def test_convolutions_read_images_that_start_where_cudnn_can(
+    kernels: Kernels, precision: str, size: int
+) -> None:
+    text = "L<n:2,f:5,h:7,w:7> S<c:58,r:3,s:3> A[n,c,h+r-1,w+s-1]*W[f,c,r,s]"
+    x, w = Tensor("X", (2, 232, 7, 7)), Tensor("W", (5, 58, 3, 3))
+    part = definition("L<n:2,c:58,h:7,w:7> X[n,c+58,h,w]", "A", X=x.shape)
+    windows = (Window(0, "h", "r"), Window(0, "w", "s"))
+    windowed = replace(
+        definition(text, "Y", A=(2, 58, 7, 7), W=w.shape),
+        library=Windowed("convolution", (), ("n",), ("f",), ("c",), windows),
+    )
+    program = Program("f", (x, w), (part, windowed), (windowed.result,), frozenset({"W"}))
+    host = lowered(program, kernels, precision=precision, error=0.5 if size == 2 else 1e-3)
+    calls = [s for s in host.steps if isinstance(s, ConvolutionCall)]
+    assert calls and all(c.x.offset * size % 16 == 0 for c in calls)
