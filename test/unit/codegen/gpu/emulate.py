@@ -25,6 +25,8 @@ from einnet.toolchain.mlir import make_context
 
 Array = NDArray[Any]
 
+_SHARED_BYTES = 48 * 1024
+
 DTYPES: dict[str, Any] = {
     "i1": np.bool_,
     "i8": np.int8,
@@ -155,8 +157,16 @@ class _Grid:
                 self.values[argument] = memory
             for number, argument in enumerate(arguments[len(self.memories) :]):
                 self.values[argument] = self._workgroup(f"shared {number}", argument.type)
+            self._check_shared()
             with np.errstate(all="ignore"):
                 self.block(entry, np.ones(self.threads, bool))
+
+    def _check_shared(self) -> None:
+        """A block has 48 KB of static shared memory."""
+        memories = [m for m in self.values.values() if isinstance(m, Memory) and m.shared]
+        held = sum(m.data.nbytes for m in memories) // self.blocks
+        if held > _SHARED_BYTES:
+            raise FaultError(f"{held} bytes of shared memory")
 
     def _workgroup(self, name: str, type_: ir.Type) -> Memory:
         memref = ir.MemRefType(type_)
@@ -345,7 +355,9 @@ class _Grid:
         if "alignment" not in op.attributes:
             raise FaultError(f"{op.name} without alignment")
         alignment = _integer(op.attributes["alignment"])
-        if (flat[active] * memory.data.itemsize % alignment).any():
+        # Each block's shared memory begins at an address of its own.
+        start = self.block_number * prod(memory.shape) if memory.shared else 0
+        if ((flat - start)[active] * memory.data.itemsize % alignment).any():
             raise FaultError(f"{memory.name}: an address is no multiple of {alignment} bytes")
 
     def _read(self, memory: Memory, flat: Array, active: Array) -> Array:

@@ -8,7 +8,7 @@ from emulate import FaultError, run
 from hypothesis import given
 from hypothesis import strategies as st
 from mlir import ir
-from mlir.dialects import arith, gpu, memref, vector
+from mlir.dialects import arith, gpu, memref, scf, vector
 from strategies import guards, iteration_spaces, points
 
 from einnet.codegen.gpu.frame import Kernel, Launch, Memories, write_kernel
@@ -195,6 +195,40 @@ def test_shared_memory_needs_a_barrier(barrier: bool) -> None:
     else:
         with pytest.raises(FaultError, match="before the barrier"):
             run(kernel, rotated.buffers, arrays)
+
+
+@pytest.mark.parametrize(("rows", "fault"), [(9, ""), (1366, "49176 bytes of shared memory")])
+def test_shared_memory_is_each_blocks_own_and_has_an_end(rows: int, fault: str) -> None:
+    """Each of two blocks has `rows` x 9 floats, 4 modulo 16 bytes: vectors are aligned in both."""
+    copy = case("L<a:256> X[a]", X=(256,))
+    shared = f"memref<{rows * 9}xf32, #gpu.address_space<workgroup>>"
+    launch = Launch((2, 1, 1), (32, 1, 1), (shared,))
+
+    def emit(memories: Memories, tiles: Sequence[ir.Value]) -> None:
+        index, type_ = ir.IndexType.get(), ir.VectorType.get([4], ir.F32Type.get())
+        thread = gpu.thread_id(gpu.Dimension.x)
+        first = arith.muli(arith.remui(thread, arith.constant(index, 16)), arith.constant(index, 4))
+        half = arith.muli(arith.divui(thread, arith.constant(index, 16)), arith.constant(index, 64))
+        block = arith.muli(gpu.block_id(gpu.Dimension.x), arith.constant(index, 128))
+        place = arith.addi(block, arith.addi(half, first))
+        run_ = vector.load(type_, memories["X"], [place], alignment=16)
+        with ir.InsertionPoint(scf.IfOp(_first_half(thread)).then_block):
+            vector.store(run_, tiles[0], [first], alignment=16)
+            scf.yield_([])
+        vector.store(run_, memories["Y"], [place], alignment=16)
+
+    kernel = write_kernel(copy.definition, copy.buffers, "copy", launch, emit)
+    arrays = random_arrays(copy)
+    if fault:
+        with pytest.raises(FaultError, match=fault):
+            run(kernel, copy.buffers, arrays)
+    else:
+        np.testing.assert_array_equal(run(kernel, copy.buffers, arrays), arrays["X"])
+
+
+def _first_half(thread: ir.Value) -> ir.Value:
+    sixteen = arith.constant(ir.IndexType.get(), 16)
+    return arith.cmpi(arith.CmpIPredicate.ult, thread, sixteen)
 
 
 @pytest.mark.parametrize("launch", [Launch((1, 1, 1), (2048, 1, 1)), Launch((0, 1, 1), (32, 1, 1))])
