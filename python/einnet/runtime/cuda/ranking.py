@@ -31,8 +31,8 @@ class Heat:
 
 
 HEATS = (Heat(entrants=16, hopeless=1.5, rounds=3), Heat(entrants=6, hopeless=1.2, rounds=8))
-"""A glance is of the highest clocks, at which plans are ranked otherwise than in steady work that
-draws the board's full power: the first heat is wide."""
+"""A glance is short and of high clocks; steady work, for which plans are chosen, may draw the
+board's full power and rank them otherwise: hence the first heat is wide."""
 
 
 class Bench(Protocol):
