@@ -94,8 +94,8 @@ def measure_row(row: Row, setting: Setting, sides: Sides) -> Row:
     contest = Contest()
     if setting.build is not None:
         _add_ours(contest, setting.build, sides.ours(), row.precision)
-    reference = sides.reference()
     with alone(device, say):
+        reference = sides.reference()  # which a peer's library may compute on the GPU
         timed = _timed(row, setting, sides, contest, reference, device)
     facts = device_facts(Path(__file__).resolve().parent)
     return replace(row, timed=timed, notes=tuple(contest.notes), environment=facts)
