@@ -66,9 +66,9 @@ def tune(
 
     `known` are records that need not be measured again if they are of this environment; `skip`
     holds names of variants, which are left out, and keys of calls and symbols of kernels, which are
-    left as they are. `say` hears
-    what is about to run ("call KEY LABEL", "kernel SYMBOL LABEL", "variant NAME") and what came of
-    it; an empty line is a mere sign of life. `keep` gets what is known so far, after each step.
+    left as they are. `say` hears what is about to run ("call KEY LABEL", "kernel SYMBOL LABEL",
+    "variant NAME") and what came of it; an empty line is a mere sign of life. `keep` gets what is
+    known so far, after each step.
 
     Raises ToolchainError if a library is missing or no variant runs here.
     """
